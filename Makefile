@@ -1,0 +1,73 @@
+# memwatch. `make run` starts the daemon, `make check` runs every test; see README.md.
+VERSION := 0.1.0
+BUILD   ?= build
+PREFIX  ?= /usr/local
+DESTDIR ?=
+CC      ?= gcc
+CLANG   ?= clang
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool /sbin/bpftool) bpftool)
+STRIP   ?= llvm-strip
+
+ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
+
+WARN    := -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Wvla
+CPPFLAGS += -D_GNU_SOURCE -DMEMWATCH_VERSION='"$(VERSION)"' -Ibpf -Idaemon -I$(BUILD)
+CFLAGS  ?= -O2 -g
+CFLAGS  += -std=c11 $(WARN) -fno-omit-frame-pointer
+DAEMON_LIBS := -lbpf -lelf -ldw -lmicrohttpd -lcjson -lcapstone -liberty -lz -lpthread -lm
+CLI_LIBS    := -lcurl -lcjson -lm
+
+BPF_SOURCES    := $(wildcard bpf/*.bpf.c)
+BPF_HEADERS    := $(wildcard bpf/*.h)
+BPF_OBJECTS    := $(BPF_SOURCES:bpf/%.bpf.c=$(BUILD)/bpf/%.bpf.o)
+SKELETON       := $(BUILD)/memwatch.skel.h
+ROOM_SOURCES   := $(wildcard daemon/*/*.c) daemon/config.c
+ROOM_OBJECTS   := $(ROOM_SOURCES:%.c=$(BUILD)/%.o)
+CLI_SOURCES    := $(wildcard cli/*.c)
+CLI_OBJECTS    := $(CLI_SOURCES:%.c=$(BUILD)/%.o)
+
+.PHONY: all
+all: $(BUILD)/memwatchd $(BUILD)/memwatchctl
+
+# ---- BPF: one object per concern, linked into one, embedded by a skeleton
+BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra -Werror -Ibpf \
+	-I/usr/include/$(shell uname -m)-linux-gnu
+
+$(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(BPF_HEADERS) | $(BUILD)/bpf
+	$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+
+$(BUILD)/memwatch.bpf.o: $(BPF_OBJECTS)
+	$(BPFTOOL) gen object $@ $^
+
+$(SKELETON): $(BUILD)/memwatch.bpf.o
+	$(BPFTOOL) gen skeleton $< name memwatch_bpf > $@.tmp && mv $@.tmp $@
+
+# ---- daemon and CLI
+$(BUILD)/daemon/probe/object.o: $(SKELETON)
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/libmemwatch.a: $(ROOM_OBJECTS)
+	rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/memwatchd: $(BUILD)/daemon/main.o $(BUILD)/libmemwatch.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
+
+$(BUILD)/memwatchctl: $(CLI_OBJECTS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CLI_LIBS)
+
+$(BUILD) $(BUILD)/bpf:
+	mkdir -p $@
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+.PHONY: clean
+clean:
+	rm -rf $(BUILD)
+
+include tests/unit/unit.mk
+include tests/programs/programs.mk
+include tests/targets.mk
+include deploy/install.mk

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The structs that the BPF programs and the daemon share, and nothing else.
+ *
+ * Both sides are built together and talk about the same memory: a change here is a change of both.
+ * Every struct is laid out so that it has no hidden padding.
+ */
+#ifndef MEMWATCH_RECORD_H
+#define MEMWATCH_RECORD_H
+
+#include <linux/types.h>
+
+/* Frames of one stack; 127 is what the kernel's own callchains keep by default. */
+#define RECORD_STACK_FRAMES_MAX 127
+/* Generations that a site keeps apart; older blocks are summed in older_bytes. A power of two. */
+#define RECORD_GENERATIONS 16
+/* Objects are counted in units of 1/65536, since a sampled object stands for a fractional number. */
+#define RECORD_OBJECT_UNIT 65536ULL
+/* Variances are kept in units of 1024 square bytes, so that their sum fits 64 bits. */
+#define RECORD_VARIANCE_SHIFT 10
+/* The kernel's TASK_COMM_LEN. */
+#define RECORD_COMM_LENGTH 16
+/* Targets are numbered by slot; the slot travels in the attach cookie. */
+#define RECORD_TARGETS_MAX 1024
+
+/* ---- What a probed function means: packed into the attach cookie (see daemon/probe/allocator.h) */
+
+enum record_operation {
+	RECORD_OPERATION_ALLOCATE = 1, /* returns a block */
+	RECORD_OPERATION_REALLOCATE,   /* takes a block, returns a block */
+	RECORD_OPERATION_FREE,         /* takes a block */
+	RECORD_OPERATION_MAP,          /* mmap(address, length, protection, flags, fd, offset) */
+	RECORD_OPERATION_UNMAP,        /* munmap(address, length) */
+	RECORD_OPERATION_REMAP,        /* mremap(old, old_length, new_length, flags, new) */
+	RECORD_OPERATION_LOADER,       /* the loader has changed the list of loaded objects */
+};
+
+/* An argument's number, 0 to 5, or none. */
+#define RECORD_ARGUMENT_NONE 7
+
+/* Flags of a function's meaning. */
+#define RECORD_FUNCTION_MAY_NEST     1 /* may call another probed function: its return is always probed */
+#define RECORD_FUNCTION_ZERO_FREES   2 /* reallocating to 0 bytes frees the block and returns NULL */
+#define RECORD_FUNCTION_PAGE_ROUNDED 4 /* the size is rounded up to whole pages (pvalloc) */
+
+/*
+ * cookie: bits 0-3 operation, 4-6 size argument, 7-9 count argument (a factor of the size),
+ * 10-12 argument that holds the old block, 13-15 argument that points to where the block's address
+ * is stored (none: the return value is the address), 16-23 flags, 32-47 slot of the target.
+ */
+#define RECORD_COOKIE(operation, size, count, old, result, flags)                                  \
+	((__u64)(operation) | (__u64)(size) << 4 | (__u64)(count) << 7 | (__u64)(old) << 10 |      \
+	 (__u64)(result) << 13 | (__u64)(flags) << 16)
+#define RECORD_COOKIE_OPERATION(cookie) ((cookie)&15)
+#define RECORD_COOKIE_SIZE(cookie)      ((cookie) >> 4 & 7)
+#define RECORD_COOKIE_COUNT(cookie)     ((cookie) >> 7 & 7)
+#define RECORD_COOKIE_OLD(cookie)       ((cookie) >> 10 & 7)
+#define RECORD_COOKIE_RESULT(cookie)    ((cookie) >> 13 & 7)
+#define RECORD_COOKIE_FLAGS(cookie)     ((cookie) >> 16 & 255)
+#define RECORD_COOKIE_SLOT_SHIFT        32
+#define RECORD_COOKIE_SLOT(cookie)      ((cookie) >> RECORD_COOKIE_SLOT_SHIFT & 65535)
+
+/* ---- Blocks and sites ---- */
+
+/* Key of an outstanding block. Accounts are numbered anew at each watch and exec, never reused. */
+struct record_block_key {
+	__u64 address;
+	__u32 account;
+	__u32 zero;
+};
+
+/*
+ * An outstanding block. weight_bytes is what it stands for in the estimates: its size when every
+ * block counts, size / P(sampled) when blocks are sampled.
+ */
+struct record_block {
+	__u64 size_bytes;
+	__u64 weight_bytes;
+	__u32 site;
+	__u32 generation;
+};
+
+struct record_site_key {
+	__u64 stack_hash;
+	__u32 account;
+	__u32 zero;
+};
+
+/*
+ * Counters of one site. BPF writes by atomic addition; user space reads through a shared mapping.
+ * outstanding = allocated - freed = older_bytes + sum of generation_bytes.
+ */
+struct record_site {
+	__u32 account;
+	__u32 is_stack_sent; /* the stack has reached the ring buffer */
+	__u64 stack_hash;
+	__u64 allocated_bytes;
+	__u64 freed_bytes;
+	__u64 allocated_objects; /* in RECORD_OBJECT_UNIT */
+	__u64 freed_objects;     /* in RECORD_OBJECT_UNIT */
+	__u64 outstanding_variance; /* of outstanding bytes, in 1 << RECORD_VARIANCE_SHIFT bytes^2 */
+	__s64 older_bytes;
+	__s64 generation_bytes[RECORD_GENERATIONS];
+	/* Which generation the bytes above belong to; slot = generation % RECORD_GENERATIONS. */
+	__u32 generation_number[RECORD_GENERATIONS];
+};
+
+/* ---- Targets ---- */
+
+/* Written by the daemon, read by BPF. Index: slot. */
+struct record_target_control {
+	__u64 sampling_interval_bytes; /* 1: exact */
+	__u64 blocks_max;              /* this target's share of the block map */
+	__u32 generation;              /* current generation, counted up by the daemon */
+	__u32 is_enabled;
+};
+
+/* Written by BPF (atomic additions), read by the daemon. Index: slot. */
+struct record_target_counters {
+	__u32 account;        /* current account; 0: none. BPF changes it at exec */
+	__u32 overflow_site;  /* site that takes what no site could be made for, +1; 0: none */
+	__s64 blocks;         /* entries of the block map that belong to the account */
+	__u64 allocation_hits; /* probe hits, flushed by each thread every so often */
+	__u64 free_hits;
+	__u64 return_hits;
+	__u64 failed_allocations;   /* the allocator returned NULL */
+	__u64 unknown_frees;        /* exact mode: freed, but allocated before we watched or lost */
+	__u64 missed_frees;         /* an address was returned again that we held as outstanding */
+	__u64 abandoned_calls;      /* entered an allocator and never returned from it */
+	__u64 nested_calls;         /* calls of an allocator function by another one */
+	__u64 lost_blocks_map_full; /* blocks not accounted: the block map is full */
+	__u64 lost_blocks_share_full; /* blocks not accounted: the target's share of it is used up */
+	__u64 lost_blocks_error;    /* blocks not accounted: no thread state, or unreadable arguments */
+	__u64 lost_sites;           /* blocks accounted to the overflow site: the site table is full */
+	__u64 lost_stacks;          /* stacks that could not be taken */
+	__u64 delayed_stacks;       /* ring buffer full: the stack is sent with a later event */
+	__u64 truncated_stacks;     /* deeper than RECORD_STACK_FRAMES_MAX */
+	__u64 lost_mapping_events;  /* ring buffer full: the mapping account was resynchronised */
+};
+
+/* ---- Host: losses that belong to no target. One struct, atomic additions. */
+struct record_host_counters {
+	__u64 lost_lifecycle_events; /* ring buffer full: exec, exit or fork of a target not reported */
+	__u64 lost_oom_events;
+	__u64 oom_kills;
+	__u64 exited_minor_faults; /* faults of processes that have exited since the programs were loaded */
+	__u64 exited_major_faults;
+	__u64 exits;
+};
+
+/* ---- Events through the ring buffer ---- */
+
+enum record_event_kind {
+	RECORD_EVENT_STACK = 1,
+	RECORD_EVENT_MAPPING,
+	RECORD_EVENT_LOADER,
+	RECORD_EVENT_EXEC,
+	RECORD_EVENT_EXIT,
+	RECORD_EVENT_FORK,
+	RECORD_EVENT_OOM,
+};
+
+struct record_event {
+	__u32 kind; /* enum record_event_kind */
+	__u32 slot;
+	__u32 account;
+	__u32 pid; /* thread group */
+};
+
+/* A site was made: this is its stack, innermost frame first, as return addresses. */
+struct record_event_stack {
+	struct record_event event;
+	__u32 site;
+	__u32 frame_count;
+	__u64 frames[RECORD_STACK_FRAMES_MAX]; /* only frame_count of them are sent */
+};
+
+/* A mapping call succeeded. site is meaningful for RECORD_OPERATION_MAP and _REMAP. */
+struct record_event_mapping {
+	struct record_event event;
+	__u32 operation; /* enum record_operation */
+	__u32 site;
+	__u64 address; /* result of mmap and mremap; argument of munmap */
+	__u64 length_bytes;
+	__u64 old_address; /* mremap */
+	__u64 old_length_bytes;
+	__u32 protection; /* PROT_*, mmap only */
+	__u32 flags;      /* MAP_* or MREMAP_* */
+	__s32 fd;
+	__u32 is_inside_allocator; /* an allocator asked for it on its own behalf */
+};
+
+/* exec: the account of the event ended, new_account has begun. */
+struct record_event_exec {
+	struct record_event event;
+	__u32 new_account;
+	__u32 is_leader_changed; /* another thread than the leader called exec and took its pid */
+};
+
+/* fork of a target: event.pid is the parent's. */
+struct record_event_fork {
+	struct record_event event;
+	__u32 child_pid;
+	__u32 shares_memory; /* vfork, or clone with CLONE_VM: the breakpoints are the parent's own */
+};
+
+#define RECORD_CGROUP_DEPTH  8
+#define RECORD_CGROUP_LENGTH 64
+
+struct record_event_oom {
+	struct record_event event;
+	__u64 time_ns; /* CLOCK_BOOTTIME */
+	__u64 total_vm_bytes;
+	__u64 rss_anon_bytes;
+	__u64 rss_file_bytes;
+	__u64 rss_shmem_bytes;
+	__u64 swap_bytes;
+	__u64 page_tables_bytes;
+	__u32 uid;
+	__s32 oom_score_adj;
+	__u32 has_rss; /* this kernel says the sizes above at the tracepoint */
+	__u32 cgroup_depth;
+	char comm[RECORD_COMM_LENGTH];
+	/* innermost first; the root has an empty name */
+	char cgroup[RECORD_CGROUP_DEPTH][RECORD_CGROUP_LENGTH];
+};
+
+/* ---- One process, as the task iterator writes it ---- */
+
+struct record_process {
+	__u32 pid;
+	__u32 parent_pid;
+	__u32 uid; /* effective, in the initial user namespace */
+	__u32 thread_count;
+	__u64 start_boottime_ns;
+	__u64 minor_faults; /* of all its threads, living and dead */
+	__u64 major_faults;
+	__u64 rss_anon_bytes;
+	__u64 rss_file_bytes;
+	__u64 rss_shmem_bytes;
+	__u64 swap_bytes;
+	__u64 peak_rss_bytes;
+	__u64 total_vm_bytes;
+	char comm[RECORD_COMM_LENGTH];
+};
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The meaning table: what each allocator function does, as data. A new allocator is new rows here
+ * and nothing else; the BPF side reads the meaning from the attach cookie (bpf/record.h).
+ */
+#ifndef MEMWATCH_PROBE_ALLOCATOR_H
+#define MEMWATCH_PROBE_ALLOCATOR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct allocator_function {
+	const char *name;
+	uint64_t meaning; /* RECORD_COOKIE(...) without the target's slot */
+};
+
+struct allocator {
+	const char *name; /* "glibc", "loader" */
+	const struct allocator_function *functions;
+	size_t function_count;
+	/*
+	 * A module provides this allocator when it defines all of these (NULL-terminated).
+	 * An executable that only imports malloc doesn't define it.
+	 */
+	const char *const *required_functions;
+};
+
+extern const struct allocator allocators[];
+extern const size_t allocator_count;
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Modules: the ELF files that processes map, one per file however many processes map it, and the
+ * names of what lies at an offset of one. A module outlives the processes and the path it came from:
+ * it holds the file open.
+ *
+ * Everything read from an ELF or DWARF file is hostile: bounds are checked, errors give no name.
+ * Threads: every function here may be called from any thread; the cache has its own lock.
+ */
+#ifndef MEMWATCH_SYMBOL_MODULE_H
+#define MEMWATCH_SYMBOL_MODULE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct module;
+struct module_cache;
+
+/* Names of one code address. Strings belong to the module cache and live as long as it does. */
+struct symbol_name {
+	const char *function;     /* demangled; NULL when unknown */
+	uint64_t function_offset; /* bytes from the function's start */
+	const char *file;         /* source file, NULL without debug information */
+	uint32_t line;            /* 0: unknown */
+};
+
+/*
+ * bytes_max bounds what the cache keeps in memory (names, tables); modules_max bounds open files.
+ * Past either, the modules that nobody holds go first, longest unused first.
+ */
+struct module_cache *module_cache_new(size_t bytes_max, size_t modules_max);
+void module_cache_free(struct module_cache *cache);
+/* Bytes held now, for memwatchd's own metrics. */
+size_t module_cache_bytes(const struct module_cache *cache);
+
+/*
+ * The module of an open ELF file, made on first sight and referenced for the caller.
+ * fd stays the caller's (it is duplicated); path is what to show, as the target names it.
+ * Returns 0 and *module, or -ENOEXEC (no ELF file), -EMFILE (modules_max held), other -errno.
+ */
+int module_cache_get(struct module_cache *cache, int fd, const char *path, struct module **module);
+struct module *module_hold(struct module *module);
+void module_release(struct module *module);
+
+/* Borrowed strings; build_id is lower-case hex, "" when the file has none. */
+const char *module_path(const struct module *module);
+const char *module_build_id(const struct module *module);
+dev_t module_device(const struct module *module);
+ino_t module_inode(const struct module *module);
+/* 32 or 64, from the ELF class. */
+int module_word_bits(const struct module *module);
+/* A descriptor of the file itself, borrowed; good for pread. */
+int module_fd(const struct module *module);
+
+/*
+ * Names the code at file_offset (not a virtual address: see address_space.h). Of a return address
+ * pass the offset minus 1, so that a call at the end of a function isn't taken for the next one.
+ * Looks at .symtab, .dynsym and DWARF lines of the file itself. Results are cached.
+ * Returns 0 (some fields may be NULL/0), or -ENOENT when nothing is known.
+ */
+int module_symbolize(struct module *module, uint64_t file_offset, struct symbol_name *name);
+
+#endif

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Answers, as data: what the views return and serve/ encodes. Every answer owns its memory (one
+ * _free for each); strings inside are owned by the answer unless marked static.
+ */
+#ifndef MEMWATCH_VIEW_ANSWER_H
+#define MEMWATCH_VIEW_ANSWER_H
+
+#include "account/verdict.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Cut names never lie: they end in an ellipsis by the producer. */
+struct answer_frame {
+	const char *kind;  /* static: "native" */
+	char *function;    /* NULL: unknown */
+	char *module;      /* NULL: in no file (JIT code…) */
+	char *build_id;    /* NULL or "" : none */
+	uint64_t offset;   /* file offset in module; the address itself without a module */
+	char *file;        /* NULL: unknown */
+	uint32_t line;     /* 0: unknown */
+};
+
+struct answer_site {
+	enum verdict verdict;
+	bool is_mapping; /* mmap rather than a block of an allocator */
+	int64_t outstanding_bytes;
+	double outstanding_bytes_stderr;
+	double outstanding_objects;
+	uint64_t allocated_bytes;
+	double allocated_objects;
+	uint64_t freed_bytes;
+	double freed_objects;
+	double growth_bytes_per_second;
+	double oldest_age_seconds;
+	char *reason;          /* NULL in answers without verdict */
+	const char *stack_end; /* static: "frame_pointer_guess", "truncated", "lost" */
+	struct answer_frame *frames; /* innermost first */
+	size_t frame_count;
+};
+
+/* Named losses of one target; all are counts since it was watched. */
+struct answer_loss {
+	const char *name; /* static, as in metrics: "map_full" */
+	uint64_t count;
+};
+
+/* leaks and stacks; stacks has no verdicts. */
+struct answer_sites {
+	pid_t pid;
+	char comm[16];
+	double start_time_seconds; /* of the process, Unix time */
+	double observed_seconds;
+	uint64_t sampling_interval_bytes;
+	bool is_complete;
+	char *incomplete_reason; /* NULL when complete */
+	uint64_t lost_events;    /* sum of all losses */
+	struct answer_loss *losses;
+	size_t loss_count;
+	bool is_ended;           /* the process has exited or was unwatched; numbers are the last ones */
+	const char *end_reason;  /* static, NULL while watched: "exited", "exec", "unwatched" */
+	bool has_verdicts;
+	int64_t outstanding_bytes; /* of all sites, listed or not */
+	double outstanding_bytes_stderr;
+	double outstanding_objects;
+	struct answer_site *sites;
+	size_t site_count;
+	size_t sites_total;      /* before --top and the verdict filter */
+	double overhead_share;   /* estimated probe time per second of wall time; < 0: not calibrated */
+};
+
+enum answer_sort { ANSWER_SORT_OUTSTANDING, ANSWER_SORT_ALLOCATED };
+
+struct answer_target {
+	pid_t pid;
+	char comm[16];
+	uid_t uid;
+	double start_time_seconds;
+	double watched_seconds;
+	uint64_t sampling_interval_bytes;
+	bool is_ended;
+	const char *end_reason;   /* static or NULL */
+	const char *allocators;   /* owned: "glibc", comma separated; "" none found */
+	const char *backend;      /* static: "session" */
+	uint32_t leases;          /* observers that hold it; 0 with is_persistent: watched by command */
+	bool is_persistent;
+	int64_t outstanding_bytes;
+	double outstanding_bytes_stderr;
+	double outstanding_objects;
+	uint64_t sites;
+	uint64_t blocks;
+	uint64_t mappings;
+	uint64_t mapping_bytes;
+	uint64_t allocator_mapping_bytes; /* mapped by allocators for themselves (not in outstanding) */
+	uint64_t allocation_hits, free_hits, return_hits;
+	uint64_t failed_allocations, unknown_frees, missed_frees, abandoned_calls, nested_calls;
+	uint64_t probes, probes_single_stepped; /* attached; those where no emulated address was found */
+	double overhead_share;
+	struct answer_loss *losses;
+	size_t loss_count;
+};
+
+struct answer_targets {
+	struct answer_target *targets;
+	size_t target_count;
+};
+
+struct answer_process {
+	pid_t pid;
+	pid_t parent_pid;
+	uid_t uid;
+	char comm[16];
+	uint32_t threads;
+	double start_time_seconds;
+	uint64_t rss_bytes, rss_anon_bytes, rss_file_bytes, rss_shmem_bytes, swap_bytes;
+	uint64_t peak_rss_bytes, total_vm_bytes;
+	uint64_t minor_faults, major_faults;
+	bool is_target;
+};
+
+struct answer_processes {
+	struct answer_process *processes;
+	size_t process_count;
+	size_t processes_total;
+	uint64_t rss_bytes;  /* sum over all visible processes; shared pages count in each */
+	uint64_t minor_faults, major_faults;
+};
+
+struct answer_oom {
+	uint64_t id; /* 1, 2, 3 … in order of time */
+	double time_seconds;
+	pid_t pid;
+	uid_t uid;
+	char comm[16];
+	char *cgroup; /* path, "" unknown */
+	bool has_rss;
+	uint64_t rss_anon_bytes, rss_file_bytes, rss_shmem_bytes, swap_bytes, total_vm_bytes,
+		page_tables_bytes;
+	int32_t oom_score_adj;
+	bool was_target;
+	struct answer_sites *sites; /* NULL unless it was a target: what it held */
+};
+
+struct answer_ooms {
+	struct answer_oom *ooms; /* newest first */
+	size_t oom_count;
+	uint64_t oom_kills_total;
+};
+
+struct answer_check { /* one line of doctor */
+	const char *name;     /* static: "btf", "bpf", "uprobe session" … */
+	const char *state;    /* static: "ok", "missing", "degraded" */
+	char *detail;         /* what was seen */
+	char *remedy;         /* NULL when ok */
+};
+
+struct answer_cost { /* calibrated at start in a child of our own */
+	const char *name; /* static: "allocation_exact", "allocation_unsampled", "free" */
+	double ns;        /* < 0: not measured */
+};
+
+struct answer_doctor {
+	struct answer_check *checks;
+	size_t check_count;
+	struct answer_cost *costs;
+	size_t cost_count;
+	bool is_healthy; /* no check is "missing" */
+};
+
+struct answer_map { /* fill level of one bounded table */
+	const char *name; /* static: "blocks", "sites" */
+	uint64_t used;
+	uint64_t max;
+};
+
+struct answer_status {
+	const char *version; /* static */
+	double start_time_seconds;
+	double uptime_seconds;
+	const char *backend; /* static */
+	uint64_t targets, targets_max;
+	double cpu_seconds;      /* of memwatchd itself */
+	uint64_t rss_bytes;      /* of memwatchd itself */
+	uint64_t bpf_memory_bytes; /* of all its maps, as the kernel says */
+	uint64_t symbol_cache_bytes;
+	struct answer_map *maps;
+	size_t map_count;
+	struct answer_loss *losses; /* of the host and of all targets, summed by name */
+	size_t loss_count;
+	uint64_t oom_kills_total;
+	uint64_t events_total; /* taken from the ring buffer */
+};
+
+/* Everything for one scrape of /metrics. */
+struct answer_metrics {
+	struct answer_status status;
+	struct answer_targets targets;     /* living ones only */
+	struct answer_processes processes; /* the largest few by RSS, and every target */
+	uint64_t host_minor_faults_total, host_major_faults_total; /* since boot, /proc/vmstat */
+	uint64_t host_rss_bytes;           /* sum over all processes */
+	uint64_t host_processes;
+	uint64_t host_memory_total_bytes, host_memory_available_bytes;
+};
+
+void answer_sites_free(struct answer_sites *answer);
+void answer_targets_free(struct answer_targets *answer);
+void answer_processes_free(struct answer_processes *answer);
+void answer_ooms_free(struct answer_ooms *answer);
+void answer_doctor_free(struct answer_doctor *answer);
+void answer_status_free(struct answer_status *answer);
+void answer_metrics_free(struct answer_metrics *answer);
+
+#endif
