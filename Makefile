@@ -30,7 +30,7 @@ CLI_OBJECTS    := $(CLI_SOURCES:%.c=$(BUILD)/%.o)
 all: $(BUILD)/memwatchd $(BUILD)/memwatchctl
 
 # ---- BPF: one object per concern, linked into one, embedded by a skeleton
-BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra -Werror -Ibpf \
+BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra -Werror -Wno-unused-parameter -Ibpf \
 	-I/usr/include/$(shell uname -m)-linux-gnu
 
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(BPF_HEADERS) | $(BUILD)/bpf

@@ -120,9 +120,6 @@ struct record_target_counters {
 	__u32 account;        /* current account; 0: none. BPF changes it at exec */
 	__u32 overflow_site;  /* site that takes what no site could be made for, +1; 0: none */
 	__s64 blocks;         /* entries of the block map that belong to the account */
-	__u64 allocation_hits; /* probe hits, flushed by each thread every so often */
-	__u64 free_hits;
-	__u64 return_hits;
 	__u64 failed_allocations;   /* the allocator returned NULL */
 	__u64 unknown_frees;        /* exact mode: freed, but allocated before we watched or lost */
 	__u64 missed_frees;         /* an address was returned again that we held as outstanding */
@@ -138,14 +135,18 @@ struct record_target_counters {
 	__u64 lost_mapping_events;  /* ring buffer full: the mapping account was resynchronised */
 };
 
-/* ---- Host: losses that belong to no target. One struct, atomic additions. */
+/* Probe hits of one target on one CPU: what its watch costs. Index: slot, per CPU. */
+struct record_target_hits {
+	__u64 allocations;
+	__u64 frees;
+	__u64 returns;
+};
+
+/* ---- Host: what belongs to no target. One struct, atomic additions. */
 struct record_host_counters {
 	__u64 lost_lifecycle_events; /* ring buffer full: exec, exit or fork of a target not reported */
-	__u64 lost_oom_events;
+	__u64 lost_oom_events;       /* ring buffer full: an OOM kill counted but not described */
 	__u64 oom_kills;
-	__u64 exited_minor_faults; /* faults of processes that have exited since the programs were loaded */
-	__u64 exited_major_faults;
-	__u64 exits;
 };
 
 /* ---- Events through the ring buffer ---- */
@@ -225,15 +226,21 @@ struct record_event_oom {
 	char cgroup[RECORD_CGROUP_DEPTH][RECORD_CGROUP_LENGTH];
 };
 
-/* ---- One process, as the task iterator writes it ---- */
+/*
+ * ---- One thread, as the task iterator writes it ----
+ * The leader (thread == pid) brings what belongs to the whole process and the faults of its dead
+ * threads; every other thread brings its own faults alone. Readers add up by pid.
+ */
 
 struct record_process {
 	__u32 pid;
+	__u32 thread;
 	__u32 parent_pid;
 	__u32 uid; /* effective, in the initial user namespace */
 	__u32 thread_count;
-	__u64 start_boottime_ns;
-	__u64 minor_faults; /* of all its threads, living and dead */
+	__u32 is_kernel_thread;
+	__u64 start_boottime_ns; /* since boot, time asleep included */
+	__u64 minor_faults;
 	__u64 major_faults;
 	__u64 rss_anon_bytes;
 	__u64 rss_file_bytes;

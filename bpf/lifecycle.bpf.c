@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * exec, exit and fork of targets. For every other process each costs one failed map lookup.
+ */
+#include "kernel_types.h"
+#include "maps.h"
+#include "thread.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+static __always_inline struct record_target_counters *target_find(__u32 pid, __u32 *slot)
+{
+	__u32 *found = bpf_map_lookup_elem(&target_slots, &pid);
+
+	if (!found)
+		return 0;
+	*slot = *found;
+	return bpf_map_lookup_elem(&target_counters, slot);
+}
+
+static __always_inline void send_event(void *event, __u64 size_bytes)
+{
+	struct record_host_counters *host = host_counters_get();
+
+	if (bpf_ringbuf_output(&events, event, size_bytes, 0) && host)
+		COUNT(host->lost_lifecycle_events);
+}
+
+/*
+ * The old memory is gone and the new program is about to start: from here on blocks belong to a new
+ * account. The daemon learns of it by the event and makes up what an account needs.
+ */
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(target_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+{
+	struct record_event_exec event = {.event.kind = RECORD_EVENT_EXEC};
+	struct record_target_counters *counters;
+	__u32 pid = task->tgid, zero = 0, *last;
+
+	counters = target_find(pid, &event.event.slot);
+	last = bpf_map_lookup_elem(&last_account, &zero);
+	if (!counters || !last)
+		return 0;
+	event.event.pid = pid;
+	event.event.account = counters->account;
+	event.new_account = __sync_fetch_and_add(last, 1) + 1;
+	event.is_leader_changed = old_pid != task->pid;
+	counters->overflow_site = 0;
+	counters->account = event.new_account;
+	send_event(&event, sizeof(event));
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(target_exit, struct task_struct *task)
+{
+	struct record_event event = {.kind = RECORD_EVENT_EXIT};
+	struct record_target_counters *counters;
+	struct thread_state *state;
+
+	event.pid = task->tgid;
+	counters = target_find(event.pid, &event.slot);
+	if (!counters)
+		return 0;
+	event.account = counters->account;
+	state = bpf_task_storage_get(&thread_states, task, 0, 0);
+	if (state && state->account == counters->account && state->depth)
+		__sync_fetch_and_add(&counters->abandoned_calls, state->depth);
+	if (!BPF_CORE_READ(task, signal, live.counter)) /* it was the last thread */
+		send_event(&event, sizeof(event));
+	return 0;
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(target_fork, struct task_struct *parent, struct task_struct *child)
+{
+	struct record_event_fork event = {.event.kind = RECORD_EVENT_FORK};
+	struct record_target_counters *counters;
+
+	if (child->tgid == parent->tgid)
+		return 0;
+	event.event.pid = parent->tgid;
+	counters = target_find(event.event.pid, &event.event.slot);
+	if (!counters)
+		return 0;
+	event.event.account = counters->account;
+	event.child_pid = child->tgid;
+	event.shares_memory = BPF_CORE_READ(child, mm) == BPF_CORE_READ(parent, mm);
+	send_event(&event, sizeof(event));
+	return 0;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* A process's memory counters, as /proc/PID/statm adds them up. */
+#ifndef MEMWATCH_PROCESS_H
+#define MEMWATCH_PROCESS_H
+
+#include "kernel_types.h"
+
+/* Resident and swapped bytes by kind (index: MM_FILE and its sisters). */
+struct process_memory {
+	__u64 bytes[MM_COUNTERS];
+};
+
+/*
+ * Reads the counters of the mm at that kernel address. A function of the linked object rather than
+ * an inline one: it is defined in process.bpf.c and verified once. Always returns 0.
+ */
+int process_read_memory(__u64 mm_address, struct process_memory *memory);
+
+/* Set at load. */
+extern const volatile __u32 page_size_bytes;
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Sites: finding or making the one that a stack belongs to, and its counters.
+ */
+#ifndef MEMWATCH_SITE_H
+#define MEMWATCH_SITE_H
+
+#include "thread.h"
+
+#include <stddef.h>
+
+/* 0 means "no site": sites are handed around as number + 1. */
+static __always_inline struct record_site *site_get(__u32 handle)
+{
+	__u32 number = handle - 1;
+
+	return bpf_map_lookup_elem(&sites, &number);
+}
+
+/* Sends the stack unless it was sent; when the ring buffer is full a later event tries again. */
+static __always_inline void site_send_stack(struct record_site *site, __u32 number, __u32 slot,
+					    struct record_target_counters *counters,
+					    struct record_event_stack *stack)
+{
+	__u64 bytes = offsetof(struct record_event_stack, frames);
+	__u32 count = stack->frame_count;
+
+	if (site->is_stack_sent || __sync_lock_test_and_set(&site->is_stack_sent, 1))
+		return;
+	if (count > RECORD_STACK_FRAMES_MAX)
+		count = RECORD_STACK_FRAMES_MAX;
+	bytes += count * sizeof(stack->frames[0]);
+	stack->event.kind = RECORD_EVENT_STACK;
+	stack->event.slot = slot;
+	stack->event.account = site->account;
+	stack->event.pid = bpf_get_current_pid_tgid() >> 32;
+	stack->site = number;
+	if (bpf_ringbuf_output(&events, stack, bytes, 0)) {
+		site->is_stack_sent = 0;
+		COUNT(counters->delayed_stacks);
+	}
+}
+
+/* Makes the site of a stack not seen before. Returns its handle, 0 when the table is full. */
+static __always_inline __u32 site_make(const struct record_site_key *key)
+{
+	struct record_site *site;
+	__u32 number;
+
+	if (bpf_map_pop_elem(&free_sites, &number))
+		return 0;
+	site = bpf_map_lookup_elem(&sites, &number);
+	if (!site)
+		return 0;
+	site->account = key->account;
+	site->stack_hash = key->stack_hash;
+	if (!bpf_map_update_elem(&site_index, key, &number, BPF_NOEXIST))
+		return number + 1;
+	/* Another thread was faster, or there was no memory for the index. */
+	site->account = 0;
+	bpf_map_push_elem(&free_sites, &number, 0);
+	__u32 *found = bpf_map_lookup_elem(&site_index, key);
+
+	return found ? *found + 1 : 0;
+}
+
+/*
+ * The site of state->stack, whose hash is given, in the account: its handle. When none can be made it is the account's
+ * overflow site, so that totals stay right. 0: not even that.
+ */
+static __always_inline __u32 site_find(struct thread_state *state, __u64 stack_hash, __u32 slot,
+				       __u32 account, struct record_target_counters *counters)
+{
+	struct record_site_key key = {.stack_hash = stack_hash, .account = account};
+	__u32 *found = bpf_map_lookup_elem(&site_index, &key);
+	__u32 handle = found ? *found + 1 : site_make(&key);
+	struct record_site *site;
+
+	if (!handle) {
+		COUNT(counters->lost_sites);
+		handle = counters->overflow_site;
+	}
+	site = site_get(handle);
+	if (!site || site->account != account)
+		return 0;
+	if (handle != counters->overflow_site)
+		site_send_stack(site, handle - 1, slot, counters, &state->stack);
+	return handle;
+}
+
+/*
+ * bytes came to (> 0) or went from (< 0) what is outstanding of a generation. A slot of the ring is
+ * taken over by a newer generation at its first block; what remains of the older one then belongs to
+ * older_bytes. Two CPUs that disagree for an instant about the current generation can book a block
+ * one slot off; the sum stays right.
+ */
+static __always_inline void site_add_generation(struct record_site *site, __u32 generation,
+						__s64 bytes)
+{
+	__u32 slot = generation & (RECORD_GENERATIONS - 1);
+	__u32 holder = site->generation_number[slot];
+
+	if (holder != generation && bytes > 0 && (__s32)(generation - holder) > 0) {
+		if (__sync_val_compare_and_swap(&site->generation_number[slot], holder,
+						generation) == holder) {
+			__s64 rest = __sync_lock_test_and_set(&site->generation_bytes[slot], 0);
+
+			__sync_fetch_and_add(&site->older_bytes, rest);
+		}
+		holder = generation;
+	}
+	if (holder == generation)
+		__sync_fetch_and_add(&site->generation_bytes[slot], bytes);
+	else
+		__sync_fetch_and_add(&site->older_bytes, bytes);
+}
+
+static __always_inline __u64 block_objects(const struct record_block *block)
+{
+	if (block->weight_bytes == block->size_bytes)
+		return RECORD_OBJECT_UNIT;
+	return block->weight_bytes * RECORD_OBJECT_UNIT / block->size_bytes;
+}
+
+static __always_inline __u64 block_variance(const struct record_block *block)
+{
+	__u64 excess = block->weight_bytes - block->size_bytes;
+
+	return block->weight_bytes * excess >> RECORD_VARIANCE_SHIFT;
+}
+
+static __always_inline void site_add_block(struct record_site *site,
+					   const struct record_block *block)
+{
+	__sync_fetch_and_add(&site->allocated_bytes, block->weight_bytes);
+	__sync_fetch_and_add(&site->allocated_objects, block_objects(block));
+	if (block->weight_bytes != block->size_bytes)
+		__sync_fetch_and_add(&site->outstanding_variance, block_variance(block));
+	site_add_generation(site, block->generation, block->weight_bytes);
+}
+
+static __always_inline void site_remove_block(struct record_site *site,
+					      const struct record_block *block)
+{
+	__sync_fetch_and_add(&site->freed_bytes, block->weight_bytes);
+	__sync_fetch_and_add(&site->freed_objects, block_objects(block));
+	if (block->weight_bytes != block->size_bytes)
+		__sync_fetch_and_add(&site->outstanding_variance, -block_variance(block));
+	site_add_generation(site, block->generation, -(__s64)block->weight_bytes);
+}
+
+/* As if the block had never been: an inner call's block that the outer call turned out to own. */
+static __always_inline void site_undo_block(struct record_site *site,
+					    const struct record_block *block)
+{
+	__sync_fetch_and_add(&site->allocated_bytes, -block->weight_bytes);
+	__sync_fetch_and_add(&site->allocated_objects, -block_objects(block));
+	if (block->weight_bytes != block->size_bytes)
+		__sync_fetch_and_add(&site->outstanding_variance, -block_variance(block));
+	site_add_generation(site, block->generation, -(__s64)block->weight_bytes);
+}
+
+#endif

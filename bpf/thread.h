@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What a thread of a target is in the middle of: its allocator calls that have not returned yet, and
+ * where its sampling stands. In task-local storage, so that it goes when the thread goes; it is also
+ * the thread's scratch memory, since a uprobe program may be preempted and per-CPU memory is not its
+ * own.
+ */
+#ifndef MEMWATCH_THREAD_H
+#define MEMWATCH_THREAD_H
+
+#include "maps.h"
+
+/* Allocator calls nested deeper than this are not followed: the outer ones own the block anyway. */
+#define PENDING_CALLS_MAX 4
+
+/* One bulk read of the stack's top serves the frames that lie in it. A power of two. */
+#define STACK_COPY_BYTES 1024
+
+struct pending_call {
+	__u64 stack_pointer; /* at the entry: it points to the return address */
+	__u64 size_bytes;    /* ALLOCATE, REALLOCATE; length of MAP and REMAP */
+	__u64 weight_bytes;  /* 0: not sampled */
+	__u64 result_pointer; /* where the address is stored, 0: it is the return value */
+	__u64 old_address;
+	struct record_block old; /* REALLOCATE: taken out of the map until we know how it went */
+	__u64 old_size_bytes;    /* REMAP */
+	__u32 protection;        /* MAP */
+	__u32 flags;             /* MAP_*, MREMAP_* */
+	__s32 fd;
+	__u8 operation;
+	__u8 function_flags;
+	__u8 has_old;
+	__u8 is_nested;
+};
+
+struct thread_state {
+	__u32 account; /* everything below belongs to this account; another one starts afresh */
+	__u32 depth;   /* of pending */
+	__s64 bytes_until_sample;
+	__u64 inner_address; /* the last block that a nested call returned */
+	struct pending_call pending[PENDING_CALLS_MAX];
+	struct record_event_stack stack;
+	__u8 stack_copy[STACK_COPY_BYTES];
+};
+
+/*
+ * Bounded by the number of the targets' threads; freed by the kernel as they exit. When there is no
+ * memory for it the call counts as lost_blocks_error.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct thread_state);
+} thread_states SEC(".maps") __weak;
+
+static __always_inline bool thread_is_on_signal_stack(const struct task_struct *task, __u64 pointer)
+{
+	return pointer - task->sas_ss_sp < task->sas_ss_size;
+}
+
+#endif
