@@ -5,7 +5,9 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 CC      ?= gcc
 CLANG   ?= clang
-BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool /sbin/bpftool) bpftool)
+# On Ubuntu /usr/sbin/bpftool is a script that insists on the running kernel's own; any will do here.
+BPFTOOL ?= $(firstword $(wildcard /usr/lib/linux-tools/*/bpftool /usr/local/sbin/bpftool \
+	/usr/sbin/bpftool /sbin/bpftool) bpftool)
 STRIP   ?= llvm-strip
 
 ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
@@ -21,7 +23,7 @@ BPF_SOURCES    := $(wildcard bpf/*.bpf.c)
 BPF_HEADERS    := $(wildcard bpf/*.h)
 BPF_OBJECTS    := $(BPF_SOURCES:bpf/%.bpf.c=$(BUILD)/bpf/%.bpf.o)
 SKELETON       := $(BUILD)/memwatch.skel.h
-ROOM_SOURCES   := $(wildcard daemon/*/*.c) daemon/config.c
+ROOM_SOURCES   := $(wildcard daemon/*/*.c) daemon/config.c daemon/log.c
 ROOM_OBJECTS   := $(ROOM_SOURCES:%.c=$(BUILD)/%.o)
 CLI_SOURCES    := $(wildcard cli/*.c)
 CLI_OBJECTS    := $(CLI_SOURCES:%.c=$(BUILD)/%.o)
@@ -52,7 +54,9 @@ $(BUILD)/%.o: %.c
 $(BUILD)/libmemwatch.a: $(ROOM_OBJECTS)
 	rm -f $@ && $(AR) rcs $@ $^
 
-$(BUILD)/memwatchd: $(BUILD)/daemon/main.o $(BUILD)/libmemwatch.a
+MAIN_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out daemon/config.c daemon/log.c,$(wildcard daemon/*.c)))
+
+$(BUILD)/memwatchd: $(MAIN_OBJECTS) $(BUILD)/libmemwatch.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
 
 $(BUILD)/memwatchctl: $(CLI_OBJECTS)

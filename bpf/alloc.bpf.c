@@ -606,3 +606,10 @@ int allocator_session(struct pt_regs *ctx)
 	}
 	return enter(&call, hits) ? SKIP_RETURN : PROBE_RETURN;
 }
+
+/* Listens to nothing: the daemon attaches and detaches it to sweep out copied breakpoints. */
+SEC("uprobe")
+int allocator_sweep(struct pt_regs *ctx)
+{
+	return 0;
+}

@@ -47,6 +47,8 @@ int BPF_PROG(target_exec, struct task_struct *task, int old_pid, struct linux_bi
 	event.new_account = __sync_fetch_and_add(last, 1) + 1;
 	event.is_leader_changed = old_pid != task->pid;
 	counters->overflow_site = 0;
+	counters->blocks = 0;
+	counters->sites = 0;
 	counters->account = event.new_account;
 	send_event(&event, sizeof(event));
 	return 0;

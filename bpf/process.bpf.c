@@ -19,40 +19,52 @@ const volatile __u32 page_size_bytes = 4096;
 
 extern const void __per_cpu_offset __ksym __weak;
 
-/* Before 6.2 the kernel kept the counters without per-CPU parts. */
-__noinline int process_read_memory(__u64 mm_address, struct process_memory *memory)
+/*
+ * Before 6.2 the kernel kept one number a kind; since then a number and a part for each CPU. Each way
+ * stands behind its own test, so that no offset of the other one is asked for.
+ */
+static __always_inline void read_plain_counters(struct mm_struct *mm, __s64 pages[MM_COUNTERS])
 {
-	struct mm_struct___before_6_2 *old = (void *)mm_address;
-	struct mm_struct *mm = (void *)mm_address;
-	__s32 *counters[MM_COUNTERS];
-	__s64 pages[MM_COUNTERS];
+	struct mm_struct___before_6_2 *old = (void *)mm;
 
-	if (!memory)
-		return 0;
+	bpf_core_read(pages, MM_COUNTERS * sizeof(*pages), &old->rss_stat.count);
+}
+
+static __always_inline void read_percpu_counters(struct mm_struct *mm, __s64 pages[MM_COUNTERS])
+{
+	__s32 *parts[MM_COUNTERS];
+
 	for (int kind = 0; kind < MM_COUNTERS; kind++) {
-		counters[kind] = 0;
-		if (bpf_core_field_exists(struct mm_rss_stat, count)) {
-			pages[kind] = BPF_CORE_READ(old, rss_stat.count[kind].counter);
-		} else {
-			pages[kind] = BPF_CORE_READ(mm, rss_stat[kind].count);
-			counters[kind] = BPF_CORE_READ(mm, rss_stat[kind].counters);
-		}
+		pages[kind] = BPF_CORE_READ(mm, rss_stat[kind].count);
+		parts[kind] = BPF_CORE_READ(mm, rss_stat[kind].counters);
 	}
 	for (__u32 cpu = 0; cpu < CPUS_MAX; cpu++) {
 		__u64 offset = 0;
 
-		if (cpu >= possible_cpu_count || !counters[0])
+		if (cpu >= possible_cpu_count)
 			break;
 		bpf_probe_read_kernel(&offset, sizeof(offset),
 				      (__u64 *)&__per_cpu_offset + cpu);
 		for (int kind = 0; kind < MM_COUNTERS; kind++) {
 			__s32 part = 0;
 
-			bpf_probe_read_kernel(&part, sizeof(part),
-					      (void *)counters[kind] + offset);
+			bpf_probe_read_kernel(&part, sizeof(part), (void *)parts[kind] + offset);
 			pages[kind] += part;
 		}
 	}
+}
+
+__noinline int process_read_memory(__u64 mm_address, struct process_memory *memory)
+{
+	struct mm_struct *mm = (void *)mm_address;
+	__s64 pages[MM_COUNTERS] = {};
+
+	if (!memory)
+		return 0;
+	if (bpf_core_field_exists(((struct mm_struct___before_6_2 *)0)->rss_stat.count))
+		read_plain_counters(mm, pages);
+	else
+		read_percpu_counters(mm, pages);
 	for (int kind = 0; kind < MM_COUNTERS; kind++)
 		memory->bytes[kind] = pages[kind] < 0 ? 0 : pages[kind] * page_size_bytes;
 	return 0;

@@ -120,6 +120,7 @@ struct record_target_counters {
 	__u32 account;        /* current account; 0: none. BPF changes it at exec */
 	__u32 overflow_site;  /* site that takes what no site could be made for, +1; 0: none */
 	__s64 blocks;         /* entries of the block map that belong to the account */
+	__u64 sites;          /* sites made for the account, the overflow site left out */
 	__u64 failed_allocations;   /* the allocator returned NULL */
 	__u64 unknown_frees;        /* exact mode: freed, but allocated before we watched or lost */
 	__u64 missed_frees;         /* an address was returned again that we held as outstanding */
@@ -176,7 +177,10 @@ struct record_event_stack {
 	__u64 frames[RECORD_STACK_FRAMES_MAX]; /* only frame_count of them are sent */
 };
 
-/* A mapping call succeeded. site is meaningful for RECORD_OPERATION_MAP and _REMAP. */
+/*
+ * A mapping call succeeded. site is the number + 1, of RECORD_OPERATION_MAP and _REMAP; 0: none was
+ * asked for (reservations, an allocator's own mappings), or none could be had (lost_sites).
+ */
 struct record_event_mapping {
 	struct record_event event;
 	__u32 operation; /* enum record_operation */

@@ -42,7 +42,8 @@ static __always_inline void site_send_stack(struct record_site *site, __u32 numb
 }
 
 /* Makes the site of a stack not seen before. Returns its handle, 0 when the table is full. */
-static __always_inline __u32 site_make(const struct record_site_key *key)
+static __always_inline __u32 site_make(const struct record_site_key *key,
+				       struct record_target_counters *counters)
 {
 	struct record_site *site;
 	__u32 number;
@@ -54,8 +55,10 @@ static __always_inline __u32 site_make(const struct record_site_key *key)
 		return 0;
 	site->account = key->account;
 	site->stack_hash = key->stack_hash;
-	if (!bpf_map_update_elem(&site_index, key, &number, BPF_NOEXIST))
+	if (!bpf_map_update_elem(&site_index, key, &number, BPF_NOEXIST)) {
+		COUNT(counters->sites);
 		return number + 1;
+	}
 	/* Another thread was faster, or there was no memory for the index. */
 	site->account = 0;
 	bpf_map_push_elem(&free_sites, &number, 0);
@@ -73,7 +76,7 @@ static __always_inline __u32 site_find(struct thread_state *state, __u64 stack_h
 {
 	struct record_site_key key = {.stack_hash = stack_hash, .account = account};
 	__u32 *found = bpf_map_lookup_elem(&site_index, &key);
-	__u32 handle = found ? *found + 1 : site_make(&key);
+	__u32 handle = found ? *found + 1 : site_make(&key, counters);
 	struct record_site *site;
 
 	if (!handle) {

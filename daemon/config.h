@@ -6,24 +6,27 @@
 #include <limits.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
 struct config {
-	char socket_path[108];     /* socket = /run/memwatch/memwatchd.sock */
-	char socket_group[64];     /* socket_group = memwatch : may see all processes; may not exist */
-	char listen[128];          /* listen = 127.0.0.1:9735 ; "none" for no TCP */
-	char state_dir[PATH_MAX];  /* state_dir = /var/lib/memwatch */
-	enum log_level log_level;  /* log_level = error|warning|info|debug */
+	char socket_path[108]; /* socket = /run/memwatch/memwatchd.sock */
+	char socket_group[64]; /* socket_group = memwatch : may see all processes; may not exist */
+	char listen[128];      /* listen = 127.0.0.1:9735 ; "none" for no TCP */
+	char state_dir[PATH_MAX];         /* state_dir = /var/lib/memwatch */
+	enum log_level log_level;         /* log_level = error|warning|info|debug */
 	uint64_t sampling_interval_bytes; /* sampling_interval = 64KiB ; 1: exact */
-	uint32_t blocks_max;       /* blocks_max = 1000000 : outstanding blocks of all targets */
-	uint32_t sites_max;        /* sites_max = 32768 */
-	uint32_t targets_max;      /* targets_max = 64 (<= 1024) */
-	uint64_t ring_buffer_bytes; /* ring_buffer = 4MiB, a power of two of at least 64KiB */
+	uint32_t blocks_max;         /* blocks_max = 1000000 : outstanding blocks of all targets */
+	uint32_t sites_max;          /* sites_max = 32768 */
+	uint32_t targets_max;        /* targets_max = 64 (<= 1024) */
+	uint64_t ring_buffer_bytes;  /* ring_buffer = 4MiB, a power of two of at least 64KiB */
 	uint64_t symbol_cache_bytes; /* symbol_cache = 16MiB */
-	uint32_t ended_targets_max; /* ended_targets_max = 16 : accounts kept after their process ended */
-	uint32_t ooms_max;          /* ooms_max = 64 : postmortems kept */
-	uint32_t metrics_processes_max; /* metrics_processes_max = 20 : processes with metrics of their own */
+	uint32_t ended_targets_max;  /* ended_targets_max = 16 : accounts kept after their process
+					ended */
+	uint32_t ooms_max;           /* ooms_max = 64 : postmortems kept */
+	uint32_t metrics_processes_max; /* metrics_processes_max = 20 : processes with metrics of
+					   their own */
 };
 
 /* What went wrong, with file, line, key and what would be right, ready to print. */
@@ -45,5 +48,11 @@ int config_set(struct config *config, const char *key, const char *value,
  * 0 or -EINVAL, -ERANGE.
  */
 int config_parse_bytes(const char *text, uint64_t *bytes);
+/*
+ * Prints every key with its meaning, what it may be, and its default, as a valid configuration file
+ * that changes nothing: from the table that parses them, so that the example file can be held to
+ * it.
+ */
+void config_print_example(FILE *stream);
 
 #endif

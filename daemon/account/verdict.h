@@ -39,13 +39,14 @@ struct verdict_evidence {
 	size_t point_count;
 	const struct verdict_generation *generations;
 	size_t generation_count;
-	double now_seconds;            /* same clock as the points */
+	double now_seconds;              /* same clock as the points */
 	double outstanding_stderr_bytes; /* 0: exact */
 };
 
 struct verdict_conclusion {
 	enum verdict verdict;
-	double growth_bytes_per_second; /* of the outstanding bytes over the window; may be negative */
+	double growth_bytes_per_second; /* of the outstanding bytes over the window; may be negative
+					 */
 	double oldest_age_seconds;      /* of the oldest block still outstanding (lower bound) */
 	char reason[200];               /* one sentence with the numbers it rests on */
 };

@@ -12,9 +12,9 @@ struct server;
 
 struct server_options {
 	const char *socket_path;
-	const char *socket_group; /* its members see all processes, as root does */
-	const char *listen;       /* "127.0.0.1:9735", "[::1]:9735", "none" */
-	struct state *state;      /* borrowed */
+	const char *socket_group;        /* its members see all processes, as root does */
+	const char *listen;              /* "127.0.0.1:9735", "[::1]:9735", "none" */
+	struct state *state;             /* borrowed */
 	bool (*is_ready)(void *context); /* for /-/ready */
 	void *ready_context;
 };

@@ -25,6 +25,7 @@ struct view_sites_options {
 	bool has_verdicts; /* leaks; else stacks */
 	bool is_all;       /* leaks: cache and steady too */
 	enum answer_sort sort;
+	bool is_largest_first; /* leaks: by size alone, not by verdict first */
 	size_t top;        /* 0: no limit */
 };
 int view_sites(struct state *state, const struct view_viewer *viewer, pid_t pid,
@@ -49,6 +50,7 @@ int view_metrics(struct state *state, struct answer_metrics **answer);
 struct view_watch_options {
 	uint64_t sampling_interval_bytes; /* 0: the configured default; 1: exact */
 	double lease_seconds;             /* > 0: for an observer, ends by itself; 0: until unwatched */
+	uint64_t lease_id;                /* renews this lease; 0: a new one */
 };
 struct view_watch_result {
 	uint64_t lease_id;   /* 0 without a lease */

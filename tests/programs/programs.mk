@@ -1,0 +1,46 @@
+# The programs that tests watch. They print their own ground truth, so each is built to be true to
+# its source: nothing inlined away, every call a frame.
+PROGRAM_DIR    := $(BUILD)/programs
+PROGRAM_WARN   := -Wall -Wextra -Wshadow
+PROGRAM_CFLAGS := -O1 -g -fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-builtin \
+	$(PROGRAM_WARN) -D_GNU_SOURCE
+PROGRAM_OBJECT := $(PROGRAM_DIR)/program.o
+
+# Linked with program.c; the rest needs rules of its own.
+PROGRAM_NAMES  := $(filter-out program plugin tiny32, \
+	$(patsubst tests/programs/%.c,%,$(wildcard tests/programs/*.c)))
+PROGRAMS       := $(PROGRAM_NAMES:%=$(PROGRAM_DIR)/%) $(addprefix $(PROGRAM_DIR)/, \
+	allocators_static allocators_without_frame_pointer cxx plugin.so)
+ifeq ($(ARCH),x86)
+PROGRAMS       += $(PROGRAM_DIR)/tiny32
+endif
+
+.PHONY: programs
+programs: $(PROGRAMS)
+
+$(PROGRAM_DIR):
+	mkdir -p $@
+
+$(PROGRAM_OBJECT): tests/programs/program.c tests/programs/program.h | $(PROGRAM_DIR)
+	$(CC) -std=gnu11 $(PROGRAM_CFLAGS) -fPIC -c -o $@ $<
+
+$(PROGRAM_DIR)/%: tests/programs/%.c $(PROGRAM_OBJECT)
+	$(CC) -std=gnu11 $(PROGRAM_CFLAGS) -o $@ $< $(PROGRAM_OBJECT) -pthread -ldl
+
+$(PROGRAM_DIR)/cxx: tests/programs/cxx.cpp $(PROGRAM_OBJECT)
+	$(CXX) -std=gnu++17 $(PROGRAM_CFLAGS) -o $@ $< $(PROGRAM_OBJECT)
+
+$(PROGRAM_DIR)/allocators_static: tests/programs/allocators.c $(PROGRAM_OBJECT)
+	$(CC) -std=gnu11 $(PROGRAM_CFLAGS) -static -o $@ $< $(PROGRAM_OBJECT)
+
+# As distributions build: the direct caller must be right without frame pointers too.
+$(PROGRAM_DIR)/allocators_without_frame_pointer: tests/programs/allocators.c $(PROGRAM_OBJECT)
+	$(CC) -std=gnu11 $(PROGRAM_CFLAGS) -O2 -fomit-frame-pointer -o $@ $< $(PROGRAM_OBJECT)
+
+$(PROGRAM_DIR)/plugin.so: tests/programs/plugin.c $(PROGRAM_OBJECT)
+	$(CC) -std=gnu11 $(PROGRAM_CFLAGS) -fPIC -shared -o $@ $< $(PROGRAM_OBJECT)
+
+# Freestanding: needs no 32-bit C library.
+$(PROGRAM_DIR)/tiny32: tests/programs/tiny32.c | $(PROGRAM_DIR)
+	$(CC) -std=gnu11 -m32 -Os -ffreestanding -fno-pic -fno-stack-protector $(PROGRAM_WARN) \
+		-static -nostdlib -o $@ $<

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The subcommands, and what they share: exit codes and the way from a question to its answer. */
+#ifndef MEMWATCH_CLI_COMMAND_H
+#define MEMWATCH_CLI_COMMAND_H
+
+#include "client.h"
+#include "options.h"
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Part of the interface: scripts rely on them. */
+enum command_exit {
+	COMMAND_EXIT_FINE = 0,
+	COMMAND_EXIT_NO = 1, /* the answer is "no", nothing was found, or something failed */
+	COMMAND_EXIT_USAGE = 2,
+	COMMAND_EXIT_UNREACHABLE = 3,
+	COMMAND_EXIT_NO_SUCH_PROCESS = 4,
+	COMMAND_EXIT_NOT_PERMITTED = 5,
+};
+
+/* Of --top, and of --interval: what the daemon takes. */
+#define COMMAND_TOP_MAX            1000000
+#define COMMAND_INTERVAL_BYTES_MAX (UINT64_C(1) << 40)
+
+/* One function per subcommand; argv[0] is its name. All return an exit code. */
+int leaks_main(struct options_global *global, int argc, char **argv);
+int watch_main(struct options_global *global, int argc, char **argv);
+int unwatch_main(struct options_global *global, int argc, char **argv);
+int targets_main(struct options_global *global, int argc, char **argv);
+int stacks_main(struct options_global *global, int argc, char **argv);
+int ps_main(struct options_global *global, int argc, char **argv);
+int oom_main(struct options_global *global, int argc, char **argv);
+int status_main(struct options_global *global, int argc, char **argv);
+int doctor_main(struct options_global *global, int argc, char **argv);
+
+/* Asks the daemon once. An answer to release, or a failure, reported on stderr; an exit code. */
+int command_fetch(const struct options_global *global, enum client_method method, const char *path,
+		  struct client_answer *answer);
+
+/* An answer as text on stdout. */
+typedef void (*command_show)(const cJSON *answer);
+
+/* Fetches and shows the answer: by show, or as the JSON it is with --json. An exit code. */
+int command_ask(const struct options_global *global, enum client_method method, const char *path,
+		command_show show);
+
+/* Says why on stderr. The exit code. */
+int command_report_error(const struct client_error *error);
+
+#endif

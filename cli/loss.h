@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Losses, in words that say what they mean for the answer. */
+#ifndef MEMWATCH_CLI_LOSS_H
+#define MEMWATCH_CLI_LOSS_H
+
+#include "render.h"
+
+#include <cjson/cJSON.h>
+
+/* One line for each loss that happened. losses: {"map_full": 3}; may be NULL. */
+void loss_show(const struct render *render, size_t indent, const cJSON *losses);
+/* All of them together. */
+double loss_total(const cJSON *losses);
+
+#endif

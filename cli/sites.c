@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sites.h"
+
+#include "json.h"
+#include "loss.h"
+#include "number.h"
+#include "stack.h"
+#include "text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SITES_TEXT_COLUMN 15 /* after the labels of the account */
+#define SITES_INDENT      4
+
+/* "117 MiB ± 1.20 MiB", or without the error when there is none. To free. */
+static char *sites_outstanding(const cJSON *object)
+{
+	double bytes = json_number(object, "outstanding_bytes");
+	double error = json_number(object, "outstanding_bytes_stderr");
+
+	if (error < 0.5)
+		return text_format("%s", number_bytes(bytes).text);
+	return text_format("%s %s %s", number_bytes(bytes).text, text_plus_minus(),
+			   number_bytes(error).text);
+}
+
+/* "1 object", "117 objects"; mappings are counted as what they are. To free. */
+static char *sites_objects(const cJSON *object)
+{
+	bool is_mapping = strcmp(json_string_or(object, "kind", "block"), "mapping") == 0;
+	struct number_text count = number_count(json_number(object, "outstanding_objects"));
+
+	return text_format("%s %s%s", count.text, is_mapping ? "mapping" : "object",
+			   strcmp(count.text, "1") == 0 ? "" : "s");
+}
+
+static void sites_show_sampling(const struct render *render, const cJSON *answer)
+{
+	double interval = json_number(answer, "sampling_interval_bytes");
+	struct number_text share = number_share(json_number(answer, "overhead_share"));
+	char *how = interval <= 1 ? text_format("none, every allocation counts")
+				  : text_format("one sample every %s", number_bytes(interval).text);
+
+	if (json_has_number(answer, "overhead_share"))
+		render_labelled(render, RENDER_PLAIN, "  sampling", SITES_TEXT_COLUMN,
+				"%s; the probes cost %s of a CPU", how, share.text);
+	else
+		render_labelled(render, RENDER_PLAIN, "  sampling", SITES_TEXT_COLUMN,
+				"%s; what the probes cost is not known", how);
+	free(how);
+}
+
+static void sites_show_completeness(const struct render *render, const cJSON *answer)
+{
+	if (json_is_true(answer, "complete"))
+		render_labelled(render, RENDER_PLAIN, "  account", SITES_TEXT_COLUMN, "complete");
+	else
+		render_labelled(render, RENDER_ALARM, "  account", SITES_TEXT_COLUMN,
+				"INCOMPLETE: %s",
+				json_string_or(answer, "incomplete_reason", "no reason given"));
+	loss_show(render, SITES_TEXT_COLUMN, json_child(answer, "losses"));
+}
+
+void sites_show_account(const struct render *render, const cJSON *answer)
+{
+	double sites_total = json_number(answer, "sites_total");
+	struct number_text observed = number_seconds(json_number(answer, "observed_seconds"));
+	char *outstanding = sites_outstanding(answer);
+	char *objects = sites_objects(answer);
+
+	if (json_is_true(answer, "ended"))
+		render_labelled(render, RENDER_WARNING, "  observed", SITES_TEXT_COLUMN,
+				"%s; the watch has ended: %s", observed.text,
+				json_string_or(answer, "end_reason", "no reason given"));
+	else
+		render_labelled(render, RENDER_PLAIN, "  observed", SITES_TEXT_COLUMN, "%s",
+				observed.text);
+	render_labelled(render, RENDER_PLAIN, "  outstanding", SITES_TEXT_COLUMN,
+			"%s in %s at %s site%s", outstanding, objects,
+			number_count(sites_total).text, sites_total == 1 ? "" : "s");
+	sites_show_sampling(render, answer);
+	sites_show_completeness(render, answer);
+	free(outstanding);
+	free(objects);
+}
+
+static enum render_style sites_verdict_style(const char *verdict)
+{
+	if (strcmp(verdict, "leak") == 0)
+		return RENDER_ALARM;
+	if (strcmp(verdict, "growing") == 0)
+		return RENDER_WARNING;
+	return RENDER_BOLD;
+}
+
+/* "LEAK     117 MiB  +20.0 MiB/s  117 objects  oldest 30 s" */
+static void sites_show_verdict(const struct render *render, const cJSON *site)
+{
+	const char *verdict = json_string(site, "verdict");
+	char *capitals = text_format("%-7s", verdict);
+	char *outstanding = sites_outstanding(site);
+	char *objects = sites_objects(site);
+
+	for (char *letter = capitals; *letter; letter++) {
+		if (*letter >= 'a' && *letter <= 'z')
+			*letter -= 'a' - 'A';
+	}
+	render_text(render, sites_verdict_style(verdict), "%s  %s  %s", capitals, outstanding,
+		    number_rate(json_number(site, "growth_bytes_per_second")).text);
+	render_text(render, RENDER_PLAIN, "  %s  oldest %s", objects,
+		    number_seconds(json_number(site, "oldest_age_seconds")).text);
+	free(capitals);
+	free(outstanding);
+	free(objects);
+}
+
+/* "117 MiB in 117 objects; allocated 3.20 GiB, freed 3.09 GiB" */
+static void sites_show_counters(const struct render *render, const cJSON *site)
+{
+	char *outstanding = sites_outstanding(site);
+	char *objects = sites_objects(site);
+
+	render_text(render, RENDER_BOLD, "%s in %s", outstanding, objects);
+	render_text(render, RENDER_PLAIN, "; allocated %s, freed %s",
+		    number_bytes(json_number(site, "allocated_bytes")).text,
+		    number_bytes(json_number(site, "freed_bytes")).text);
+	free(outstanding);
+	free(objects);
+}
+
+static void sites_show_one(const struct render *render, const cJSON *site, size_t number)
+{
+	render_end_line(render);
+	render_text(render, RENDER_PLAIN, "%2zu  ", number);
+	if (json_string(site, "verdict"))
+		sites_show_verdict(render, site);
+	else
+		sites_show_counters(render, site);
+	render_end_line(render);
+	if (json_string(site, "reason"))
+		render_paragraph(render, RENDER_PLAIN, SITES_INDENT, "%s",
+				 json_string(site, "reason"));
+	stack_show(render, site);
+}
+
+static void sites_show_left_out(const struct render *render, size_t count, size_t shown,
+				double bytes)
+{
+	render_end_line(render);
+	render_paragraph(render, RENDER_PLAIN, 0, "%s more site%s hold%s %s: --top %zu shows all",
+			 number_count((double)(count - shown)).text, count - shown == 1 ? "" : "s",
+			 count - shown == 1 ? "s" : "", number_bytes(bytes).text, count);
+}
+
+void sites_show(const struct render *render, const cJSON *answer, size_t top)
+{
+	bool is_guess = false;
+	double left_out_bytes = 0;
+	size_t count = 0, shown = 0;
+	const cJSON *site;
+
+	cJSON_ArrayForEach(site, json_child(answer, "sites"))
+	{
+		count++;
+		if (top > 0 && count > top) {
+			left_out_bytes += json_number(site, "outstanding_bytes");
+			continue;
+		}
+		shown++;
+		sites_show_one(render, site, shown);
+		if (strcmp(json_string_or(site, "stack_end", ""), "frame_pointer_guess") == 0)
+			is_guess = true;
+	}
+	if (shown < count)
+		sites_show_left_out(render, count, shown, left_out_bytes);
+	if (is_guess) {
+		render_end_line(render);
+		render_paragraph(render, RENDER_DIM, 0,
+				 "Stacks were taken by frame pointers: functions compiled without "
+				 "them may be missing, and what called them.");
+	}
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A stack as text: one line per frame, innermost first, what it is on the left, where on the right.
+ */
+#ifndef MEMWATCH_CLI_STACK_H
+#define MEMWATCH_CLI_STACK_H
+
+#include "render.h"
+
+#include <cjson/cJSON.h>
+
+/* site: holds "stack" and "stack_end". */
+void stack_show(const struct render *render, const cJSON *site);
+
+#endif

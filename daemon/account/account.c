@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "account/account.h"
+
+#include "account/table.h"
+#include "clock.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Mappings of one process: Linux itself allows 65,530 by default (vm.max_map_count). */
+#define MAPPINGS_MAX 262144
+
+struct account_table *account_table_new(struct probe_object *object, size_t ended_max)
+{
+	struct account_table *table = calloc(1, sizeof(*table));
+
+	if (!table)
+		return NULL;
+	table->object = object;
+	table->ended_max = ended_max;
+	table->by_number =
+		calloc(probe_object_limits(object)->sites_max, sizeof(struct site *));
+	if (!table->by_number) {
+		free(table);
+		return NULL;
+	}
+	return table;
+}
+
+static void account_free(struct account *account)
+{
+	for (size_t i = 0; i < account->site_count; i++)
+		site_free(account->sites[i]);
+	free(account->sites);
+	mapping_table_free(account->mappings);
+	free(account);
+}
+
+struct account *account_hold(struct account *account)
+{
+	account->references++;
+	return account;
+}
+
+void account_release(struct account *account)
+{
+	if (account && --account->references == 0)
+		account_free(account);
+}
+
+void account_table_free(struct account_table *table)
+{
+	if (!table)
+		return;
+	for (size_t i = 0; i < table->count; i++)
+		account_release(table->accounts[i]);
+	free(table->accounts);
+	free(table->by_number);
+	free(table->purge_accounts);
+	free(table);
+}
+
+/* ---- Sites ---- */
+
+struct site *account_site(struct account_table *table, struct account *account, uint32_t number)
+{
+	struct site *site;
+
+	if (number >= probe_object_limits(table->object)->sites_max)
+		return NULL;
+	if (table->by_number[number])
+		return table->by_number[number];
+	if (account->site_count == account->site_capacity) {
+		size_t capacity = account->site_capacity ? account->site_capacity * 2 : 64;
+		struct site **grown =
+			reallocarray(account->sites, capacity, sizeof(struct site *));
+
+		if (!grown)
+			return NULL;
+		account->sites = grown;
+		account->site_capacity = capacity;
+	}
+	site = calloc(1, sizeof(*site));
+	if (!site)
+		return NULL;
+	site->number = number;
+	account->sites[account->site_count++] = site;
+	table->by_number[number] = site;
+	return site;
+}
+
+/* A mapping came or went: tells its site. Sites of ended accounts don't change. */
+struct mapping_context {
+	struct account_table *table;
+	struct account *account;
+};
+
+static void on_mapping_change(void *context, uint32_t number, uint32_t generation, int64_t bytes,
+			      int objects)
+{
+	struct mapping_context *owner = context;
+	struct site *site = account_site(owner->table, owner->account, number);
+
+	if (site)
+		site_change_mappings(site, generation, bytes, objects);
+}
+
+/* ---- Beginning and end ---- */
+
+static int table_add(struct account_table *table, struct account *account)
+{
+	if (table->count == table->capacity) {
+		size_t capacity = table->capacity ? table->capacity * 2 : 16;
+		struct account **grown =
+			reallocarray(table->accounts, capacity, sizeof(struct account *));
+
+		if (!grown)
+			return -1;
+		table->accounts = grown;
+		table->capacity = capacity;
+	}
+	table->accounts[table->count++] = account;
+	return 0;
+}
+
+/* The account and what its mapping table calls back with, which must live as long. */
+struct account_storage {
+	struct account account;
+	struct mapping_context context;
+};
+
+struct account *account_open(struct account_table *table, struct target *target)
+{
+	struct account_storage *storage = calloc(1, sizeof(*storage));
+	const struct record_target_counters *counters;
+	struct account *account;
+
+	if (!storage)
+		return NULL;
+	account = &storage->account;
+	storage->context = (struct mapping_context){.table = table, .account = account};
+	account->references = 1;
+	account->number = target->account;
+	account->identity = target->identity;
+	account->sampling_interval_bytes = target->sampling_interval_bytes;
+	account->began_seconds = target->watched_since_seconds;
+	account->target = target;
+	account->mappings =
+		mapping_table_new(MAPPINGS_MAX, on_mapping_change, &storage->context);
+	if (!account->mappings || table_add(table, account)) {
+		account_free(account);
+		return NULL;
+	}
+	counters = &probe_object_counters(table->object)[target->slot];
+	account->counters_before = *counters;
+	account->mappings_lost_seen = counters->lost_mapping_events;
+	probe_object_hits(table->object, target->slot, &account->hits_before);
+	if (counters->overflow_site)
+		account->overflow_site =
+			account_site(table, account, counters->overflow_site - 1);
+	return account;
+}
+
+/* Ended accounts beyond ended_max go, oldest first. */
+static void table_trim(struct account_table *table)
+{
+	size_t ended = 0, kept = 0;
+
+	for (size_t i = 0; i < table->count; i++)
+		ended += table->accounts[i]->end_reason != NULL;
+	for (size_t i = 0; i < table->count; i++) {
+		struct account *account = table->accounts[i];
+
+		if (account->end_reason && ended > table->ended_max) {
+			account_release(account);
+			ended--;
+		} else {
+			table->accounts[kept++] = account;
+		}
+	}
+	table->count = kept;
+}
+
+void account_end(struct account_table *table, struct account *account, const char *reason)
+{
+	if (account->end_reason)
+		return;
+	account_update(table, account);
+	account->ended_seconds = clock_monotonic_seconds();
+	account->end_reason = reason;
+	account->target = NULL;
+	account_purge_add(table, account);
+	mapping_table_free(account->mappings);
+	account->mappings = NULL;
+	table_trim(table);
+}
+
+/* ---- Finding ---- */
+
+struct account *account_by_pid(const struct account_table *table, pid_t pid)
+{
+	struct account *ended = NULL;
+
+	for (size_t i = table->count; i-- > 0;) {
+		struct account *account = table->accounts[i];
+
+		if (account->identity.pid != pid)
+			continue;
+		if (!account->end_reason)
+			return account;
+		if (!ended)
+			ended = account;
+	}
+	return ended;
+}
+
+struct account *account_by_number(const struct account_table *table, uint32_t number)
+{
+	for (size_t i = table->count; i-- > 0;)
+		if (table->accounts[i]->number == number)
+			return table->accounts[i];
+	return NULL;
+}
+
+struct account *account_next(const struct account_table *table, size_t *cursor)
+{
+	return *cursor < table->count ? table->accounts[table->count - ++*cursor] : NULL;
+}
+
+/* ---- Numbers ---- */
+
+/* Sites whose stack has not arrived: the kernel's table says whose they are. */
+static void find_unannounced_sites(struct account_table *table, struct account *account)
+{
+	uint32_t sites_max = probe_object_limits(table->object)->sites_max;
+	const struct record_site *sites = probe_object_sites(table->object);
+	size_t known = account->site_count - (account->overflow_site != NULL);
+
+	if (known >= account->counters.sites)
+		return;
+	for (uint32_t number = 0; number < sites_max; number++)
+		if (sites[number].account == account->number)
+			account_site(table, account, number);
+}
+
+static void subtract_counters(struct record_target_counters *counters,
+			      const struct record_target_counters *before)
+{
+	counters->failed_allocations -= before->failed_allocations;
+	counters->unknown_frees -= before->unknown_frees;
+	counters->missed_frees -= before->missed_frees;
+	counters->abandoned_calls -= before->abandoned_calls;
+	counters->nested_calls -= before->nested_calls;
+	counters->lost_blocks_map_full -= before->lost_blocks_map_full;
+	counters->lost_blocks_share_full -= before->lost_blocks_share_full;
+	counters->lost_blocks_error -= before->lost_blocks_error;
+	counters->lost_sites -= before->lost_sites;
+	counters->delayed_stacks -= before->delayed_stacks;
+	counters->truncated_stacks -= before->truncated_stacks;
+	counters->lost_mapping_events -= before->lost_mapping_events;
+}
+
+static void copy_target(struct account *account, const struct target *target)
+{
+	account->generation = target->generation;
+	memcpy(account->generation_start_seconds, target->generation_start_seconds,
+	       sizeof(account->generation_start_seconds));
+	memcpy(account->allocators, target->allocators, sizeof(account->allocators));
+	memcpy(account->attach_failure, target->attach_failure,
+	       sizeof(account->attach_failure));
+	account->probe_count = target->probe_count;
+	account->single_stepped_count = target->single_stepped_count;
+}
+
+void account_update(struct account_table *table, struct account *account)
+{
+	const struct record_site *sites = probe_object_sites(table->object);
+	const struct target *target = account->target;
+
+	if (account->end_reason || !target)
+		return;
+	account->counters = probe_object_counters(table->object)[target->slot];
+	probe_object_hits(table->object, target->slot, &account->hits);
+	account->hits.allocations -= account->hits_before.allocations;
+	account->hits.frees -= account->hits_before.frees;
+	account->hits.returns -= account->hits_before.returns;
+	subtract_counters(&account->counters, &account->counters_before);
+	copy_target(account, target);
+	find_unannounced_sites(table, account);
+	for (size_t i = 0; i < account->site_count; i++)
+		account->sites[i]->blocks = sites[account->sites[i]->number];
+}
+
+double account_observed_seconds(const struct account *account, double now_seconds)
+{
+	double end = account->end_reason ? account->ended_seconds : now_seconds;
+
+	return end - account->began_seconds;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Accounts: what one process held while one program ran in it, from watch to exit, exec or unwatch,
+ * and for a while after. Events in, numbers over time out.
+ *
+ * Owned by the daemon's state, used under its lock.
+ */
+#ifndef MEMWATCH_ACCOUNT_ACCOUNT_H
+#define MEMWATCH_ACCOUNT_ACCOUNT_H
+
+#include "account/mapping.h"
+#include "account/site.h"
+#include "target/target.h"
+
+struct account {
+	uint32_t number;
+	uint32_t references; /* the table's own, and one of each postmortem */
+	struct process_identity identity;
+	uint64_t sampling_interval_bytes;
+	double began_seconds; /* monotonic */
+	double ended_seconds; /* monotonic; 0 while it goes on */
+	const char *end_reason; /* static, NULL while it goes on */
+	struct target *target;  /* NULL once ended */
+
+	struct site **sites;
+	size_t site_count, site_capacity;
+	struct site *overflow_site; /* one of them, or NULL */
+
+	struct mapping_table *mappings;
+	uint64_t allocator_mapping_bytes; /* mapped by allocators for themselves, since watched */
+	uint64_t mappings_refused;        /* no room in the mapping table */
+	uint64_t mappings_lost_seen;      /* lost events that were made good by looking at /proc */
+
+	uint32_t generation; /* as of the last update, with the times when the last ones began */
+	double generation_start_seconds[RECORD_GENERATIONS];
+
+	double point_seconds[SITE_POINTS_MAX]; /* since began_seconds */
+	size_t point_count;
+
+	/* Of this account alone; as of the last update. */
+	struct record_target_counters counters;
+	struct record_target_hits hits;
+	struct record_target_counters counters_before; /* what the slot had counted at the beginning */
+	struct record_target_hits hits_before;
+	/* Of the target, for when it is gone. */
+	char allocators[64];
+	char attach_failure[200];
+	uint64_t probe_count, single_stepped_count;
+};
+
+struct account_table;
+
+/* ended_max: accounts kept after their end, oldest go first. */
+struct account_table *account_table_new(struct probe_object *object, size_t ended_max);
+void account_table_free(struct account_table *table);
+
+/* Begins the account of a target's current program. NULL when out of memory. */
+struct account *account_open(struct account_table *table, struct target *target);
+/*
+ * Ends it: reads the final numbers. To be called while the target still has its slot. The kernel's
+ * entries are purged by the next account_purge().
+ */
+void account_end(struct account_table *table, struct account *account, const char *reason);
+
+/* The account that goes on, or else the one of that pid that ended last. NULL: none. */
+struct account *account_by_pid(const struct account_table *table, pid_t pid);
+/* NULL when it isn't known any more. */
+struct account *account_by_number(const struct account_table *table, uint32_t number);
+/* Ended ones too, newest first; NULL at the end. Start with *cursor 0. */
+struct account *account_next(const struct account_table *table, size_t *cursor);
+/* Keeps an account beyond its time in the table. */
+struct account *account_hold(struct account *account);
+void account_release(struct account *account);
+
+/* Events. */
+void account_handle_stack(struct account_table *table, struct target_table *targets,
+			  const struct record_event_stack *event);
+void account_handle_mapping(struct account_table *table, const struct record_event_mapping *event);
+
+/* Reads the kernel's counters afresh; nothing once it has ended. */
+void account_update(struct account_table *table, struct account *account);
+/* Once a second: history, mappings made good after losses. */
+void account_tick(struct account_table *table, struct account *account, double now_seconds);
+
+/* How long it was observed, up to now or its end. */
+double account_observed_seconds(const struct account *account, double now_seconds);
+/* What the site's numbers say. */
+void account_judge(const struct account *account, const struct site *site, double now_seconds,
+		   struct verdict_conclusion *conclusion);
+
+/*
+ * What ended accounts left in the kernel. take (under the lock) hands the work over; run (without it:
+ * it may take a tenth of a second) does it and frees it. NULL: nothing to do.
+ */
+struct account_purge;
+struct account_purge *account_purge_take(struct account_table *table);
+int account_purge_run(struct probe_object *object, struct account_purge *purge);
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the probes report: new stacks, and mappings that come and go. */
+#include "account/table.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+/* The account an event belongs to, if it still goes on. */
+static struct account *living_account(struct account_table *table, const struct record_event *event)
+{
+	struct account *account = account_by_number(table, event->account);
+
+	return account && !account->end_reason ? account : NULL;
+}
+
+static struct stack *normalise(struct target_table *targets, struct target *target,
+			       const struct record_event_stack *event)
+{
+	bool is_truncated = event->frame_count >= RECORD_STACK_FRAMES_MAX;
+	bool has_unknown;
+	struct stack *stack = stack_new(target->space, (const uint64_t *)event->frames,
+					event->frame_count, is_truncated, &has_unknown);
+
+	/*
+	 * A mapping we haven't seen (dlopen by other means than the loader's hook), or a frame
+	 * pointer that is none. Only the direct caller is sure to be code: worth a look.
+	 */
+	if (!stack || !has_unknown || stack->frames[0].module)
+		return stack;
+	target_refresh(targets, target);
+	stack_free(stack);
+	return stack_new(target->space, (const uint64_t *)event->frames, event->frame_count,
+			 is_truncated, &has_unknown);
+}
+
+void account_handle_stack(struct account_table *table, struct target_table *targets,
+			  const struct record_event_stack *event)
+{
+	struct account *account = living_account(table, &event->event);
+	struct target *target =
+		target_by_account(targets, event->event.slot, event->event.account);
+	struct site *site = account ? account_site(table, account, event->site) : NULL;
+
+	if (!site || !target || site->stack)
+		return;
+	if (target->is_refresh_due)
+		target_refresh(targets, target);
+	site->stack = normalise(targets, target, event);
+}
+
+static void apply_mapping(struct account *account, const struct record_event_mapping *event,
+			  uint32_t number)
+{
+	uint32_t generation = account->target->generation;
+	bool is_reservation = event->protection == PROT_NONE;
+	int error;
+
+	switch (event->operation) {
+	case RECORD_OPERATION_MAP:
+		/* Whatever lay there is gone, whoever asked for the new mapping. */
+		error = mapping_table_unmap(account->mappings, event->address, event->length_bytes);
+		if (event->is_inside_allocator)
+			account->allocator_mapping_bytes += event->length_bytes;
+		else if (!is_reservation && number != SITE_NUMBER_NONE)
+			error = mapping_table_map(account->mappings, event->address,
+						  event->length_bytes, number, generation);
+		break;
+	case RECORD_OPERATION_UNMAP:
+		error = mapping_table_unmap(account->mappings, event->address, event->length_bytes);
+		break;
+	case RECORD_OPERATION_REMAP:
+		error = mapping_table_remap(account->mappings, event->old_address,
+					    event->old_length_bytes, event->address,
+					    event->length_bytes,
+					    event->flags & MREMAP_DONTUNMAP, number, generation);
+		break;
+	default:
+		return;
+	}
+	if (error)
+		account->mappings_refused++;
+}
+
+void account_handle_mapping(struct account_table *table, const struct record_event_mapping *event)
+{
+	struct account *account = living_account(table, &event->event);
+
+	if (!account || !account->target)
+		return;
+	/* Sites travel as number + 1; 0: none was needed, or none could be had. */
+	apply_mapping(account, event, event->site ? event->site - 1 : SITE_NUMBER_NONE);
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "account/postmortem.h"
+
+#include "clock.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct postmortem_list {
+	struct postmortem *items; /* a ring */
+	size_t max, count, next;
+	uint64_t last_id;
+};
+
+struct postmortem_list *postmortem_list_new(size_t kept_max)
+{
+	struct postmortem_list *list = calloc(1, sizeof(*list));
+
+	if (!list)
+		return NULL;
+	list->max = kept_max ? kept_max : 1;
+	list->items = calloc(list->max, sizeof(*list->items));
+	if (!list->items) {
+		free(list);
+		return NULL;
+	}
+	return list;
+}
+
+void postmortem_list_free(struct postmortem_list *list)
+{
+	if (!list)
+		return;
+	for (size_t i = 0; i < list->max; i++)
+		account_release(list->items[i].account);
+	free(list->items);
+	free(list);
+}
+
+/* Joins the names, which come innermost first, to a path. */
+static void join_cgroup(const struct record_event_oom *event, struct postmortem *postmortem)
+{
+	size_t depth = event->cgroup_depth;
+	size_t used = 0;
+
+	if (depth > RECORD_CGROUP_DEPTH)
+		depth = RECORD_CGROUP_DEPTH;
+	while (depth-- > 0) {
+		const char *name = event->cgroup[depth];
+
+		if (!*name || used >= sizeof(postmortem->cgroup))
+			continue;
+		used += (size_t)snprintf(postmortem->cgroup + used,
+					 sizeof(postmortem->cgroup) - used, "/%.*s",
+					 RECORD_CGROUP_LENGTH, name);
+	}
+	if (event->cgroup_depth && !used)
+		strcpy(postmortem->cgroup, "/");
+}
+
+/* Kernels before 6.9 say the pid alone: the victim still has its /proc entry while it dies. */
+static void ask_proc(struct postmortem *postmortem)
+{
+	struct process_identity identity;
+	unsigned long long kib;
+	char path[64], line[256];
+	FILE *status;
+
+	if (process_identify(postmortem->pid, &identity))
+		return;
+	postmortem->uid = identity.uid;
+	memcpy(postmortem->comm, identity.comm, sizeof(postmortem->comm));
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)postmortem->pid);
+	status = fopen(path, "re");
+	if (!status)
+		return;
+	while (fgets(line, sizeof(line), status)) {
+		if (sscanf(line, "RssAnon: %llu", &kib) == 1) {
+			postmortem->rss_anon_bytes = kib << 10;
+			postmortem->has_rss = true;
+		} else if (sscanf(line, "RssFile: %llu", &kib) == 1) {
+			postmortem->rss_file_bytes = kib << 10;
+		} else if (sscanf(line, "RssShmem: %llu", &kib) == 1) {
+			postmortem->rss_shmem_bytes = kib << 10;
+		} else if (sscanf(line, "VmSwap: %llu", &kib) == 1) {
+			postmortem->swap_bytes = kib << 10;
+		} else if (sscanf(line, "VmSize: %llu", &kib) == 1) {
+			postmortem->total_vm_bytes = kib << 10;
+		} else if (sscanf(line, "VmPTE: %llu", &kib) == 1) {
+			postmortem->page_tables_bytes = kib << 10;
+		}
+	}
+	fclose(status);
+}
+
+const struct postmortem *postmortem_record(struct postmortem_list *list,
+					   struct account_table *accounts,
+					   const struct record_event_oom *event)
+{
+	struct postmortem *postmortem = &list->items[list->next];
+	struct account *account = account_by_number(accounts, event->event.account);
+
+	account_release(postmortem->account);
+	*postmortem = (struct postmortem){
+		.id = ++list->last_id,
+		.time_seconds = (double)event->time_ns * 1e-9 + clock_boot_offset_seconds(),
+		.pid = (pid_t)event->event.pid,
+		.uid = event->uid,
+		.has_rss = event->has_rss,
+		.rss_anon_bytes = event->rss_anon_bytes,
+		.rss_file_bytes = event->rss_file_bytes,
+		.rss_shmem_bytes = event->rss_shmem_bytes,
+		.swap_bytes = event->swap_bytes,
+		.total_vm_bytes = event->total_vm_bytes,
+		.page_tables_bytes = event->page_tables_bytes,
+		.oom_score_adj = event->oom_score_adj,
+	};
+	memcpy(postmortem->comm, event->comm, sizeof(postmortem->comm));
+	postmortem->comm[sizeof(postmortem->comm) - 1] = '\0';
+	join_cgroup(event, postmortem);
+	if (!postmortem->has_rss)
+		ask_proc(postmortem);
+	if (event->event.account && account) {
+		account_update(accounts, account);
+		postmortem->account = account_hold(account);
+	}
+	list->next = (list->next + 1) % list->max;
+	if (list->count < list->max)
+		list->count++;
+	return postmortem;
+}
+
+size_t postmortem_count(const struct postmortem_list *list)
+{
+	return list->count;
+}
+
+const struct postmortem *postmortem_at(const struct postmortem_list *list, size_t index)
+{
+	return &list->items[(list->next + list->max - 1 - index) % list->max];
+}

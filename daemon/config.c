@@ -1,0 +1,706 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One table says what every key is called, what it may be, its default and what it is for; parsing,
+ * defaults, messages and the example file all come from it.
+ */
+#include "config.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#define KIB (UINT64_C(1) << 10)
+#define MIB (UINT64_C(1) << 20)
+#define GIB (UINT64_C(1) << 30)
+
+/* A line holds a key and at most a path; a file some twenty lines. More is the wrong file. */
+#define LINE_BYTES_MAX (PATH_MAX + 1024)
+#define FILE_BYTES_MAX (1 * MIB)
+/* Of a value, as much as helps to recognise it is repeated in a message. */
+#define QUOTE_BYTES_MAX 80
+
+struct config_key;
+
+/* What a value may look like. parse() fills the field (untouched on error) and returns 0, -EINVAL
+ * where text is no such thing, -ERANGE where it is one that the key does not allow. */
+struct config_type {
+	const char *noun; /* with its article, after "is" or "is no" */
+	const char *example;
+	int (*parse)(const struct config_key *key, const char *text, void *field);
+	void (*describe_range)(const struct config_key *key, char *text, size_t size);
+};
+
+struct config_key {
+	const char *name;
+	const struct config_type *type;
+	const char *default_text;
+	size_t offset;
+	size_t field_bytes;
+	uint64_t minimum; /* of numbers */
+	uint64_t maximum;
+	const char *help;
+};
+
+/* ---- types of values */
+
+static int text_copy(const struct config_key *key, const char *text, void *field)
+{
+	size_t length = strlen(text);
+
+	if (length >= key->field_bytes)
+		return -ERANGE;
+	memcpy(field, text, length + 1);
+	return 0;
+}
+
+static void text_describe_range(const struct config_key *key, char *text, size_t size)
+{
+	snprintf(text, size, "at most %zu bytes", key->field_bytes - 1);
+}
+
+static int path_parse(const struct config_key *key, const char *text, void *field)
+{
+	/* Under systemd the daemon works in /: a relative path would not mean what it says. */
+	return text[0] == '/' && text[1] != '\0' ? text_copy(key, text, field) : -EINVAL;
+}
+
+static int group_parse(const struct config_key *key, const char *text, void *field)
+{
+	/* A number would be looked up as a name and silently never match. */
+	if (!isalpha((unsigned char)text[0]) && text[0] != '_')
+		return -EINVAL;
+	for (const char *c = text; *c != '\0'; c++)
+		if (!isalnum((unsigned char)*c) && strchr("_.-$", *c) == NULL)
+			return -EINVAL;
+	return text_copy(key, text, field);
+}
+
+static bool parse_decimal(const char *text, uint64_t *number)
+{
+	uint64_t value = 0;
+
+	if (*text == '\0')
+		return false;
+	for (; *text != '\0'; text++) {
+		if (!isdigit((unsigned char)*text))
+			return false;
+		if (__builtin_mul_overflow(value, 10, &value) ||
+		    __builtin_add_overflow(value, (uint64_t)(*text - '0'), &value))
+			value = UINT64_MAX; /* saturates: further digits overflow again */
+	}
+	*number = value;
+	return true;
+}
+
+static int listen_parse(const struct config_key *key, const char *text, void *field)
+{
+	char address[sizeof(((struct config *)0)->listen)];
+	unsigned char binary[sizeof(struct in6_addr)];
+	const char *colon = strrchr(text, ':');
+	uint64_t port;
+	size_t length;
+	int family = AF_INET;
+
+	if (strcmp(text, "none") == 0)
+		return text_copy(key, text, field);
+	if (colon == NULL || !parse_decimal(colon + 1, &port))
+		return -EINVAL;
+	length = (size_t)(colon - text);
+	if (length >= sizeof(address))
+		return -EINVAL;
+	if (length >= 2 && text[0] == '[' && text[length - 1] == ']') {
+		family = AF_INET6;
+		text++;
+		length -= 2;
+	}
+	memcpy(address, text, length);
+	address[length] = '\0';
+	if (inet_pton(family, address, binary) != 1)
+		return -EINVAL;
+	if (port < key->minimum || port > key->maximum)
+		return -ERANGE;
+	return text_copy(key, family == AF_INET6 ? text - 1 : text, field);
+}
+
+static void listen_describe_range(const struct config_key *key, char *text, size_t size)
+{
+	snprintf(text, size, "a port of %llu to %llu", (unsigned long long)key->minimum,
+		 (unsigned long long)key->maximum);
+}
+
+static int level_parse(const struct config_key *key, const char *text, void *field)
+{
+	static const char *const names[] = {
+		[LOG_LEVEL_ERROR] = "error",
+		[LOG_LEVEL_WARNING] = "warning",
+		[LOG_LEVEL_INFO] = "info",
+		[LOG_LEVEL_DEBUG] = "debug",
+	};
+
+	(void)key;
+	for (size_t level = 0; level < sizeof(names) / sizeof(names[0]); level++) {
+		if (strcmp(text, names[level]) == 0) {
+			*(enum log_level *)field = (enum log_level)level;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+static int count_parse(const struct config_key *key, const char *text, void *field)
+{
+	uint64_t count;
+
+	if (!parse_decimal(text, &count))
+		return -EINVAL;
+	if (count < key->minimum || count > key->maximum)
+		return -ERANGE;
+	*(uint32_t *)field = (uint32_t)count;
+	return 0;
+}
+
+static void count_describe_range(const struct config_key *key, char *text, size_t size)
+{
+	snprintf(text, size, "%llu to %llu", (unsigned long long)key->minimum,
+		 (unsigned long long)key->maximum);
+}
+
+int config_parse_bytes(const char *text, uint64_t *bytes)
+{
+	static const struct {
+		const char *name;
+		uint64_t bytes;
+	} units[] = {{"", 1},     {"B", 1},     {"k", KIB}, {"kB", KIB}, {"KiB", KIB}, {"M", MIB},
+		     {"MB", MIB}, {"MiB", MIB}, {"G", GIB}, {"GB", GIB}, {"GiB", GIB}};
+	char digits[32];
+	size_t length = strspn(text, "0123456789");
+	const char *unit = text + length + strspn(text + length, " ");
+	uint64_t number;
+
+	if (length == 0)
+		return -EINVAL;
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (strcasecmp(unit, units[i].name) != 0)
+			continue;
+		if (length >= sizeof(digits))
+			return -ERANGE;
+		memcpy(digits, text, length);
+		digits[length] = '\0';
+		if (!parse_decimal(digits, &number) || number == UINT64_MAX ||
+		    __builtin_mul_overflow(number, units[i].bytes, &number))
+			return -ERANGE;
+		*bytes = number;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static int size_parse(const struct config_key *key, const char *text, void *field)
+{
+	uint64_t bytes;
+	int err = config_parse_bytes(text, &bytes);
+
+	if (err != 0)
+		return err;
+	if (bytes < key->minimum || bytes > key->maximum)
+		return -ERANGE;
+	*(uint64_t *)field = bytes;
+	return 0;
+}
+
+static int power_parse(const struct config_key *key, const char *text, void *field)
+{
+	uint64_t bytes;
+	int err = size_parse(key, text, &bytes);
+
+	if (err != 0)
+		return err;
+	if ((bytes & (bytes - 1)) != 0)
+		return -ERANGE;
+	*(uint64_t *)field = bytes;
+	return 0;
+}
+
+static void print_size(uint64_t bytes, char *text, size_t size)
+{
+	static const char *const units[] = {"", "KiB", "MiB", "GiB"};
+	size_t unit = 0;
+
+	while (unit < 3 && bytes >= KIB && bytes % KIB == 0) {
+		bytes /= KIB;
+		unit++;
+	}
+	snprintf(text, size, "%llu%s", (unsigned long long)bytes, units[unit]);
+}
+
+static void size_describe_range(const struct config_key *key, char *text, size_t size)
+{
+	char minimum[32];
+	char maximum[32];
+
+	print_size(key->minimum, minimum, sizeof(minimum));
+	print_size(key->maximum, maximum, sizeof(maximum));
+	snprintf(text, size, "%s to %s%s", minimum, maximum,
+		 key->type->parse == power_parse ? ", a power of two" : "");
+}
+
+static const struct config_type path_type = {"absolute path", "it begins with /", path_parse,
+					     text_describe_range};
+static const struct config_type group_type = {"group name", "letters, digits, _ . -, e.g. memwatch",
+					      group_parse, text_describe_range};
+static const struct config_type listen_type = {"address", "127.0.0.1:9735, [::1]:9735, or none",
+					       listen_parse, listen_describe_range};
+static const struct config_type level_type = {"log level", "error, warning, info or debug",
+					      level_parse, NULL};
+static const struct config_type count_type = {"number", "digits alone, e.g. 64", count_parse,
+					      count_describe_range};
+static const struct config_type size_type = {
+	"size", "a number with an optional KiB, MiB or GiB, e.g. 64KiB", size_parse,
+	size_describe_range};
+static const struct config_type power_type = {
+	"size", "a number with an optional KiB, MiB or GiB, e.g. 4MiB", power_parse,
+	size_describe_range};
+
+/* ---- the keys */
+
+#define FIELD(name) \
+	.offset = offsetof(struct config, name), .field_bytes = sizeof(((struct config *)0)->name)
+
+static const struct config_key keys[] = {
+	{.name = "socket",
+	 .type = &path_type,
+	 FIELD(socket_path),
+	 .default_text = "/run/memwatch/memwatchd.sock",
+	 .help = "Unix socket that memwatchctl talks to."},
+	{.name = "socket_group",
+	 .type = &group_type,
+	 FIELD(socket_group),
+	 .default_text = "memwatch",
+	 .help = "Members of this group see every process, others only their own. It may be "
+		 "missing."},
+	{.name = "listen",
+	 .type = &listen_type,
+	 FIELD(listen),
+	 .minimum = 1,
+	 .maximum = 65535,
+	 .default_text = "127.0.0.1:9735",
+	 .help = "TCP address of /metrics, the health checks and the status, read-only."},
+	{.name = "state_dir",
+	 .type = &path_type,
+	 FIELD(state_dir),
+	 .default_text = "/var/lib/memwatch",
+	 .help = "Folder for what outlives a restart."},
+	{.name = "log_level",
+	 .type = &level_type,
+	 FIELD(log_level),
+	 .default_text = "info",
+	 .help = "The least serious message that is logged."},
+	/* Past 1 GiB a program of any size would leave no sample. */
+	{.name = "sampling_interval",
+	 .type = &size_type,
+	 FIELD(sampling_interval_bytes),
+	 .minimum = 1,
+	 .maximum = GIB,
+	 .default_text = "64KiB",
+	 .help = "Mean number of allocated bytes between two samples. 1 counts every block."},
+	/* About 128 bytes of kernel memory each: 64,000,000 are 8 GiB. */
+	{.name = "blocks_max",
+	 .type = &count_type,
+	 FIELD(blocks_max),
+	 .minimum = 64,
+	 .maximum = 64000000,
+	 .default_text = "1000000",
+	 .help = "Outstanding blocks of all watched processes together, about 128 bytes each."},
+	/* A site carries counters for every generation: hundreds of bytes, not tens. */
+	{.name = "sites_max",
+	 .type = &count_type,
+	 FIELD(sites_max),
+	 .minimum = 64,
+	 .maximum = 1048576,
+	 .default_text = "32768",
+	 .help = "Call sites of all watched processes together."},
+	/* Each target takes a share of the maps; 1,024 is what the kernel side is laid out for. */
+	{.name = "targets_max",
+	 .type = &count_type,
+	 FIELD(targets_max),
+	 .minimum = 1,
+	 .maximum = 1024,
+	 .default_text = "64",
+	 .help = "Processes watched at the same time."},
+	/* The kernel wants whole pages and a power of two; 64 KiB is the largest page size. */
+	{.name = "ring_buffer",
+	 .type = &power_type,
+	 FIELD(ring_buffer_bytes),
+	 .minimum = 64 * KIB,
+	 .maximum = 256 * MIB,
+	 .default_text = "4MiB",
+	 .help = "Events on their way from the kernel; more rides out longer bursts."},
+	{.name = "symbol_cache",
+	 .type = &size_type,
+	 FIELD(symbol_cache_bytes),
+	 .minimum = MIB,
+	 .maximum = 4 * GIB,
+	 .default_text = "16MiB",
+	 .help = "Memory for names of functions; what does not fit is read again."},
+	{.name = "ended_targets_max",
+	 .type = &count_type,
+	 FIELD(ended_targets_max),
+	 .minimum = 0,
+	 .maximum = 1024,
+	 .default_text = "16",
+	 .help = "Accounts kept after their process has ended."},
+	{.name = "ooms_max",
+	 .type = &count_type,
+	 FIELD(ooms_max),
+	 .minimum = 1,
+	 .maximum = 4096,
+	 .default_text = "64",
+	 .help = "OOM kills remembered."},
+	/* Each process is some ten series in Prometheus. */
+	{.name = "metrics_processes_max",
+	 .type = &count_type,
+	 FIELD(metrics_processes_max),
+	 .minimum = 0,
+	 .maximum = 1000,
+	 .default_text = "20",
+	 .help = "Processes with metrics of their own: the largest by RSS, and every watched one."},
+};
+#define KEY_COUNT (sizeof(keys) / sizeof(keys[0]))
+
+/* ---- messages */
+
+/* Where a setting stands; name is NULL on the command line. */
+struct position {
+	const char *name;
+	unsigned int line;
+};
+
+__attribute__((format(printf, 3, 4))) static void
+error_set(struct config_error *error, const struct position *position, const char *format, ...)
+{
+	int length = 0;
+	va_list arguments;
+
+	error->message[0] = '\0';
+	if (position->name != NULL && position->line != 0)
+		length = snprintf(error->message, sizeof(error->message), "%.*s:%u: ", 256,
+				  position->name, position->line);
+	else if (position->name != NULL)
+		length = snprintf(error->message, sizeof(error->message), "%.*s: ", 256,
+				  position->name);
+	va_start(arguments, format);
+	vsnprintf(error->message + length, sizeof(error->message) - (size_t)length, format,
+		  arguments);
+	va_end(arguments);
+}
+
+/* Messages go to terminals and journals: bytes that are no printable ASCII are shown as \xNN. */
+struct quote {
+	char text[4 * QUOTE_BYTES_MAX + 4];
+};
+
+static struct quote quote_text(const char *text)
+{
+	struct quote quote;
+	size_t length = 0;
+	size_t i;
+
+	for (i = 0; i < QUOTE_BYTES_MAX && text[i] != '\0'; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		if (c >= 0x20 && c < 0x7f)
+			quote.text[length++] = (char)c;
+		else
+			length += (size_t)sprintf(quote.text + length, "\\x%02x", c);
+	}
+	strcpy(quote.text + length, text[i] != '\0' ? "..." : "");
+	return quote;
+}
+
+/* Restricted Damerau-Levenshtein distance: insert, delete, replace, swap neighbours. */
+static size_t edit_distance(const char *a, const char *b)
+{
+	enum { LENGTH_MAX = 48 };
+	size_t rows[3][LENGTH_MAX + 1];
+	size_t *before = rows[0], *previous = rows[1], *current = rows[2];
+	size_t a_length = strlen(a), b_length = strlen(b);
+
+	if (a_length > LENGTH_MAX || b_length > LENGTH_MAX)
+		return SIZE_MAX;
+	for (size_t j = 0; j <= b_length; j++)
+		previous[j] = j;
+	for (size_t i = 1; i <= a_length; i++) {
+		size_t *oldest = before;
+
+		current[0] = i;
+		for (size_t j = 1; j <= b_length; j++) {
+			size_t best = previous[j - 1] + (a[i - 1] != b[j - 1]);
+
+			best = best < previous[j] + 1 ? best : previous[j] + 1;
+			best = best < current[j - 1] + 1 ? best : current[j - 1] + 1;
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+			    before[j - 2] + 1 < best)
+				best = before[j - 2] + 1;
+			current[j] = best;
+		}
+		before = previous;
+		previous = current;
+		current = oldest;
+	}
+	return previous[b_length];
+}
+
+static void error_set_unknown_key(struct config_error *error, const struct position *position,
+				  const char *name)
+{
+	size_t nearest = 0;
+	size_t nearest_distance = SIZE_MAX;
+	char known[256] = "";
+
+	for (size_t i = 0; i < KEY_COUNT; i++) {
+		size_t distance = edit_distance(name, keys[i].name);
+		size_t length = strlen(known);
+
+		if (distance < nearest_distance) {
+			nearest = i;
+			nearest_distance = distance;
+		}
+		snprintf(known + length, sizeof(known) - length, "%s%s", i == 0 ? "" : ", ",
+			 keys[i].name);
+	}
+	/* More than a third wrong is no slip of the finger. */
+	if (nearest_distance <= 1 + strlen(keys[nearest].name) / 3)
+		error_set(error, position, "unknown key \"%s\" (did you mean %s?)",
+			  quote_text(name).text, keys[nearest].name);
+	else
+		error_set(error, position, "unknown key \"%.100s\" (the keys are %s)",
+			  quote_text(name).text, known);
+}
+
+/* ---- setting and parsing */
+
+static const struct config_key *key_find(const char *name)
+{
+	for (size_t i = 0; i < KEY_COUNT; i++)
+		if (strcmp(keys[i].name, name) == 0)
+			return &keys[i];
+	return NULL;
+}
+
+static int key_set(const struct config_key *key, struct config *config, const char *value,
+		   const struct position *position, struct config_error *error)
+{
+	int err = key->type->parse(key, value, (char *)config + key->offset);
+	char range[96];
+
+	if (err == -ERANGE && key->type->describe_range != NULL) {
+		key->type->describe_range(key, range, sizeof(range));
+		error_set(error, position, "%s: \"%s\" is out of range (%s)", key->name,
+			  quote_text(value).text, range);
+	} else if (err != 0) {
+		error_set(error, position, "%s: \"%s\" is no %s (%s)", key->name,
+			  quote_text(value).text, key->type->noun, key->type->example);
+	}
+	return err;
+}
+
+void config_set_defaults(struct config *config)
+{
+	struct config_error error;
+	const struct position position = {"default", 0};
+
+	memset(config, 0, sizeof(*config));
+	for (size_t i = 0; i < KEY_COUNT; i++)
+		if (key_set(&keys[i], config, keys[i].default_text, &position, &error) != 0)
+			abort(); /* the table contradicts itself */
+}
+
+int config_set(struct config *config, const char *name, const char *value,
+	       struct config_error *error)
+{
+	const struct position position = {NULL, 0};
+	const struct config_key *key = key_find(name);
+
+	if (key == NULL) {
+		error_set_unknown_key(error, &position, name);
+		return -EINVAL;
+	}
+	return key_set(key, config, value, &position, error);
+}
+
+static char *trim(char *text)
+{
+	size_t length;
+
+	text += strspn(text, " \t");
+	length = strlen(text);
+	while (length > 0 && (text[length - 1] == ' ' || text[length - 1] == '\t'))
+		text[--length] = '\0';
+	return text;
+}
+
+/* A '#' begins a comment at the start of a word, so that a path may hold one. */
+static void strip_comment(char *line)
+{
+	for (char *c = line; *c != '\0'; c++) {
+		if (*c == '#' && (c == line || c[-1] == ' ' || c[-1] == '\t')) {
+			*c = '\0';
+			return;
+		}
+	}
+}
+
+/* first_lines: per key, the line that set it, 0 for none. */
+static int line_parse(struct config *config, char *line, const struct position *position,
+		      unsigned int first_lines[KEY_COUNT], struct config_error *error)
+{
+	const struct config_key *key;
+	char *equals;
+	char *name;
+
+	strip_comment(line);
+	line = trim(line);
+	if (line[0] == '\0')
+		return 0;
+	equals = strchr(line, '=');
+	if (equals == NULL || equals == line) {
+		error_set(error, position, "\"%s\" is no setting (write key = value)",
+			  quote_text(line).text);
+		return -EINVAL;
+	}
+	*equals = '\0';
+	name = trim(line);
+	key = key_find(name);
+	if (key == NULL) {
+		error_set_unknown_key(error, position, name);
+		return -EINVAL;
+	}
+	if (first_lines[key - keys] != 0) {
+		error_set(error, position, "%s: is already set in line %u (keep one of them)",
+			  key->name, first_lines[key - keys]);
+		return -EINVAL;
+	}
+	first_lines[key - keys] = position->line;
+	return key_set(key, config, trim(equals + 1), position, error);
+}
+
+/* Copies one line as a string. Binary files end here. */
+static int line_copy(char line[LINE_BYTES_MAX + 1], const char *text, size_t length,
+		     const struct position *position, struct config_error *error)
+{
+	if (length > 0 && text[length - 1] == '\r')
+		length--;
+	if (length > LINE_BYTES_MAX) {
+		error_set(error, position, "the line is longer than %d bytes", LINE_BYTES_MAX);
+		return -EINVAL;
+	}
+	for (size_t i = 0; i < length; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		if ((c < 0x20 && c != '\t') || c == 0x7f) {
+			error_set(error, position,
+				  "byte 0x%02x is no text (a configuration is a text file)", c);
+			return -EINVAL;
+		}
+	}
+	memcpy(line, text, length);
+	line[length] = '\0';
+	return 0;
+}
+
+int config_parse(struct config *config, const char *name, const char *text, size_t length,
+		 struct config_error *error)
+{
+	struct config parsed = *config;
+	struct position position = {name, 0};
+	unsigned int first_lines[KEY_COUNT] = {0};
+	char line[LINE_BYTES_MAX + 1];
+	int err;
+
+	for (size_t start = 0; start < length;) {
+		const char *newline = memchr(text + start, '\n', length - start);
+		size_t end = newline != NULL ? (size_t)(newline - text) : length;
+
+		position.line++;
+		err = line_copy(line, text + start, end - start, &position, error);
+		if (err == 0)
+			err = line_parse(&parsed, line, &position, first_lines, error);
+		if (err != 0)
+			return err;
+		start = end + 1;
+	}
+	*config = parsed;
+	return 0;
+}
+
+/* Reads at most size bytes; the number read or -errno. */
+static ssize_t read_all(const char *path, char *buffer, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t length = 0;
+	ssize_t got = 0;
+
+	if (fd < 0)
+		return -errno;
+	while (length < size) {
+		got = read(fd, buffer + length, size - length);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			got = -errno;
+		if (got <= 0)
+			break;
+		length += (size_t)got;
+	}
+	close(fd);
+	return got < 0 ? got : (ssize_t)length;
+}
+
+int config_read_file(struct config *config, const char *path, struct config_error *error)
+{
+	const struct position position = {path, 0};
+	char *text = malloc(FILE_BYTES_MAX + 1);
+	ssize_t length;
+	int err;
+
+	if (text == NULL) {
+		error_set(error, &position, "out of memory");
+		return -ENOMEM;
+	}
+	length = read_all(path, text, FILE_BYTES_MAX + 1);
+	if (length < 0) {
+		err = (int)length;
+		error_set(error, &position, "cannot read the configuration: %s", strerror(-err));
+	} else if ((uint64_t)length > FILE_BYTES_MAX) {
+		err = -EFBIG;
+		error_set(error, &position, "is larger than 1MiB (is this the configuration?)");
+	} else {
+		err = config_parse(config, path, text, (size_t)length, error);
+	}
+	free(text);
+	return err;
+}
+
+void config_print_example(FILE *stream)
+{
+	fprintf(stream, "# Configuration of memwatchd. What stands here are the defaults.\n");
+	for (size_t i = 0; i < KEY_COUNT; i++) {
+		char range[96] = "";
+
+		if (keys[i].type->describe_range != NULL)
+			keys[i].type->describe_range(&keys[i], range, sizeof(range));
+		fprintf(stream, "\n# %s\n# A%s %s (%s)%s%s.\n#%s = %s\n", keys[i].help,
+			keys[i].type->noun[0] == 'a' ? "n" : "", keys[i].type->noun,
+			keys[i].type->example, range[0] != '\0' ? "; " : "", range, keys[i].name,
+			keys[i].default_text);
+	}
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dispatch.h"
+
+#include "clock.h"
+#include "log.h"
+
+#include <string.h>
+
+static void begin_next_account(struct state *state, struct target *target, uint32_t new_account,
+			       bool is_leader_changed)
+{
+	state_end_account(state, account_by_number(state->accounts, target->account), "exec");
+	target_handle_exec(state->targets, target, new_account, is_leader_changed);
+	if (!account_open(state->accounts, target))
+		log_write(LOG_ERROR, "process %d: out of memory for its account after exec",
+			  (int)target->identity.pid);
+}
+
+static void handle_exec(struct state *state, const struct record_event_exec *event)
+{
+	struct target *target =
+		target_by_account(state->targets, event->event.slot, event->event.account);
+
+	if (!target)
+		return;
+	begin_next_account(state, target, event->new_account, event->is_leader_changed);
+	log_write(LOG_NOTICE, "process %d now runs %s: a new account has begun",
+		  (int)target->identity.pid, target->identity.comm);
+}
+
+static void handle_exit(struct state *state, const struct record_event *event)
+{
+	struct target *target = target_by_account(state->targets, event->slot, event->account);
+
+	if (!target)
+		return;
+	log_write(LOG_NOTICE, "process %d (%s) has exited", (int)target->identity.pid,
+		  target->identity.comm);
+	state_end_target(state, target, "exited");
+}
+
+static void handle_oom(struct state *state, const struct record_event_oom *event)
+{
+	const struct postmortem *postmortem =
+		postmortem_record(state->postmortems, state->accounts, event);
+
+	if (postmortem)
+		log_write(LOG_WARN, "process %d (%s) was chosen by the OOM killer%s",
+			  (int)postmortem->pid, postmortem->comm,
+			  postmortem->account ? "; what it held: memwatchctl oom" : "");
+}
+
+/* Every kind with the least size a record of it has. */
+static size_t event_bytes_min(uint32_t kind)
+{
+	switch (kind) {
+	case RECORD_EVENT_STACK:
+		return offsetof(struct record_event_stack, frames);
+	case RECORD_EVENT_MAPPING:
+		return sizeof(struct record_event_mapping);
+	case RECORD_EVENT_EXEC:
+		return sizeof(struct record_event_exec);
+	case RECORD_EVENT_FORK:
+		return sizeof(struct record_event_fork);
+	case RECORD_EVENT_OOM:
+		return sizeof(struct record_event_oom);
+	default:
+		return sizeof(struct record_event);
+	}
+}
+
+void dispatch_event(void *context, const struct record_event *event, size_t bytes)
+{
+	struct state *state = context;
+	struct target *target;
+
+	if (bytes < event_bytes_min(event->kind))
+		return;
+	target = target_by_account(state->targets, event->slot, event->account);
+	switch (event->kind) {
+	case RECORD_EVENT_STACK:
+		account_handle_stack(state->accounts, state->targets, (const void *)event);
+		break;
+	case RECORD_EVENT_MAPPING:
+		account_handle_mapping(state->accounts, (const void *)event);
+		break;
+	case RECORD_EVENT_LOADER:
+		if (target)
+			target->is_refresh_due = true;
+		break;
+	case RECORD_EVENT_EXEC:
+		handle_exec(state, (const void *)event);
+		break;
+	case RECORD_EVENT_EXIT:
+		handle_exit(state, event);
+		break;
+	case RECORD_EVENT_FORK:
+		/* With shared memory the breakpoints are the target's own. */
+		if (target && !((const struct record_event_fork *)event)->shares_memory)
+			target_handle_fork(target, clock_monotonic_seconds());
+		break;
+	case RECORD_EVENT_OOM:
+		handle_oom(state, (const void *)event);
+		break;
+	default:
+		break;
+	}
+}
+
+void dispatch_settle(struct state *state)
+{
+	struct target *target;
+	size_t cursor = 0;
+
+	while ((target = target_next(state->targets, &cursor)))
+		if (target->is_refresh_due)
+			target_refresh(state->targets, target);
+}
+
+/* An exec or exit was lost to a full buffer: the truth is in /proc and in the counters. */
+static void check_lifecycles(struct state *state)
+{
+	const struct record_host_counters *host = probe_object_host_counters(state->object);
+	struct target *target;
+	size_t cursor = 0;
+
+	if (host->lost_lifecycle_events == state->lifecycle_losses_seen)
+		return;
+	state->lifecycle_losses_seen = host->lost_lifecycle_events;
+	while ((target = target_next(state->targets, &cursor))) {
+		uint32_t account = probe_object_counters(state->object)[target->slot].account;
+		struct process_identity identity;
+
+		target->is_refresh_due = true;
+		if (process_identify(target->identity.pid, &identity) ||
+		    identity.start_ticks != target->identity.start_ticks)
+			state_end_target(state, target, "exited");
+		else if (account != target->account)
+			begin_next_account(state, target, account, true);
+	}
+}
+
+static void tick_target(struct state *state, struct target *target, double now)
+{
+	struct account *account = account_by_number(state->accounts, target->account);
+
+	if (!target_expire_leases(target, now)) {
+		state_end_target(state, target, "unwatched");
+		return;
+	}
+	target_sweep_forks(state->targets, target, now);
+	target_advance_generation(state->targets, target, now);
+	if (account)
+		account_tick(state->accounts, account, now);
+}
+
+void dispatch_tick(struct state *state)
+{
+	double now = clock_monotonic_seconds();
+	struct account_purge *purge;
+	struct target *target;
+	size_t cursor = 0;
+	int error;
+
+	pthread_mutex_lock(&state->lock);
+	check_lifecycles(state);
+	dispatch_settle(state);
+	while ((target = target_next(state->targets, &cursor)))
+		tick_target(state, target, now);
+	purge = account_purge_take(state->accounts);
+	pthread_mutex_unlock(&state->lock);
+	if (!purge)
+		return;
+	error = account_purge_run(state->object, purge);
+	if (error)
+		log_write(LOG_WARN, "what an ended account left in the kernel could not be "
+				    "cleared: %s", strerror(-error));
+}

@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "probe/object.h"
+
+#include "log.h"
+#include "memwatch.skel.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+/* BPF_TRACE_UPROBE_SESSION and _MULTI of newer kernels, see attach_session.c. */
+#define ATTACH_TYPE_UPROBE_MULTI   48
+#define ATTACH_TYPE_UPROBE_SESSION 57
+
+struct shared_map {
+	void *memory;
+	size_t bytes;
+};
+
+struct probe_object {
+	struct memwatch_bpf *skeleton;
+	struct probe_limits limits;
+	struct ring_buffer *ring;
+	struct shared_map sites, controls, counters, host_counters, last_account;
+	int cpu_count;
+	bool has_sessions;
+	probe_event_fn handler;
+	void *handler_context;
+	uint64_t events;
+};
+
+static int log_libbpf(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	char line[512];
+
+	if (level == LIBBPF_DEBUG)
+		return 0;
+	vsnprintf(line, sizeof(line), format, arguments);
+	line[strcspn(line, "\n")] = '\0';
+	/* The verifier's reasons belong to a developer; the operator gets our own message. */
+	log_write(LOG_DETAIL, "%s", line);
+	return 0;
+}
+
+__attribute__((format(printf, 2, 3))) static void set_error(struct probe_error *error,
+							    const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(error->message, sizeof(error->message), format, arguments);
+	va_end(arguments);
+}
+
+/* ---- Loading ---- */
+
+static bool kernel_has_function(const char *name)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	bool has = btf && btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) > 0;
+
+	btf__free(btf);
+	return has;
+}
+
+static int configure(struct probe_object *object)
+{
+	struct memwatch_bpf *skeleton = object->skeleton;
+	const struct probe_limits *limits = &object->limits;
+	uint64_t seed;
+
+	if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
+		return -errno;
+	skeleton->rodata->stack_hash_seed = seed;
+	skeleton->rodata->page_size_bytes = (uint32_t)sysconf(_SC_PAGESIZE);
+	skeleton->rodata->possible_cpu_count = (uint32_t)object->cpu_count;
+	bpf_map__set_max_entries(skeleton->maps.blocks, limits->blocks_max);
+	bpf_map__set_max_entries(skeleton->maps.sites, limits->sites_max);
+	bpf_map__set_max_entries(skeleton->maps.free_sites, limits->sites_max);
+	bpf_map__set_max_entries(skeleton->maps.site_index, limits->sites_max);
+	bpf_map__set_max_entries(skeleton->maps.target_controls, limits->targets_max);
+	bpf_map__set_max_entries(skeleton->maps.target_counters, limits->targets_max);
+	bpf_map__set_max_entries(skeleton->maps.target_hits, limits->targets_max);
+	bpf_map__set_max_entries(skeleton->maps.events, (uint32_t)limits->ring_buffer_bytes);
+
+	bpf_program__set_expected_attach_type(skeleton->progs.allocator_session,
+					      (enum bpf_attach_type)ATTACH_TYPE_UPROBE_SESSION);
+	bpf_program__set_expected_attach_type(skeleton->progs.allocator_sweep,
+					      (enum bpf_attach_type)ATTACH_TYPE_UPROBE_MULTI);
+	object->has_sessions = kernel_has_function("bpf_session_is_return");
+	if (!object->has_sessions) {
+		bpf_program__set_autoload(skeleton->progs.allocator_session, false);
+		bpf_program__set_autoload(skeleton->progs.allocator_sweep, false);
+	}
+	return 0;
+}
+
+static int map_shared(struct bpf_map *map, struct shared_map *shared)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t bytes = (size_t)bpf_map__value_size(map);
+
+	bytes = (bytes + 7) / 8 * 8 * bpf_map__max_entries(map);
+	bytes = (bytes + page - 1) / page * page;
+	void *memory =
+		mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+
+	if (memory == MAP_FAILED)
+		return -errno;
+	shared->memory = memory;
+	shared->bytes = bytes;
+	return 0;
+}
+
+static int map_all_shared(struct probe_object *object)
+{
+	struct memwatch_bpf *skeleton = object->skeleton;
+	int error = map_shared(skeleton->maps.sites, &object->sites);
+
+	error = error ? error : map_shared(skeleton->maps.target_controls, &object->controls);
+	error = error ? error : map_shared(skeleton->maps.target_counters, &object->counters);
+	error = error ? error : map_shared(skeleton->maps.host_counters, &object->host_counters);
+	error = error ? error : map_shared(skeleton->maps.last_account, &object->last_account);
+	return error;
+}
+
+static int push_free_site(const struct probe_object *object, uint32_t number)
+{
+	int fd = bpf_map__fd(object->skeleton->maps.free_sites);
+
+	return bpf_map_update_elem(fd, NULL, &number, BPF_ANY);
+}
+
+static int fill_free_sites(struct probe_object *object)
+{
+	int error = 0;
+
+	for (uint32_t number = 0; number < object->limits.sites_max && !error; number++)
+		error = push_free_site(object, number);
+	return error;
+}
+
+static int on_ring_record(void *context, void *data, size_t bytes)
+{
+	struct probe_object *object = context;
+
+	if (object->handler && bytes >= sizeof(struct record_event))
+		object->handler(object->handler_context, data, bytes);
+	return 0;
+}
+
+static void explain_load_error(int error, struct probe_error *message)
+{
+	if (error == -EPERM || error == -EACCES)
+		set_error(message,
+			  "cannot load BPF programs: %s (memwatchd must run as root, or with "
+			  "CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE and CAP_SYS_ADMIN)",
+			  strerror(-error));
+	else if (error == -ENOMEM)
+		set_error(message,
+			  "cannot load BPF programs: no memory for the maps (lower blocks_max or "
+			  "sites_max in the configuration)");
+	else
+		set_error(message,
+			  "cannot load BPF programs: %s (run with --log-level debug to see why; "
+			  "memwatch needs Linux 5.15 or later)",
+			  strerror(-error));
+}
+
+static int check_btf(struct probe_error *error)
+{
+	if (!access("/sys/kernel/btf/vmlinux", R_OK))
+		return 0;
+	set_error(error,
+		  "the kernel's type information /sys/kernel/btf/vmlinux cannot be read: %s (it "
+		  "needs a kernel built with CONFIG_DEBUG_INFO_BTF=y, and sysfs mounted)",
+		  strerror(errno));
+	return -ENOENT;
+}
+
+int probe_object_open(const struct probe_limits *limits, struct probe_object **opened,
+		      struct probe_error *message)
+{
+	struct probe_object *object = calloc(1, sizeof(*object));
+	int error;
+
+	if (!object)
+		return -ENOMEM;
+	libbpf_set_print(log_libbpf);
+	object->limits = *limits;
+	object->cpu_count = libbpf_num_possible_cpus();
+	error = check_btf(message);
+	if (error)
+		goto out;
+	object->skeleton = memwatch_bpf__open();
+	if (!object->skeleton) {
+		error = -errno;
+		explain_load_error(error, message);
+		goto out;
+	}
+	error = configure(object);
+	error = error ? error : memwatch_bpf__load(object->skeleton);
+	error = error ? error : map_all_shared(object);
+	error = error ? error : fill_free_sites(object);
+	error = error ? error : memwatch_bpf__attach(object->skeleton);
+	if (error) {
+		explain_load_error(error, message);
+		goto out;
+	}
+	object->ring = ring_buffer__new(bpf_map__fd(object->skeleton->maps.events),
+					on_ring_record, object, NULL);
+	if (!object->ring) {
+		error = -errno;
+		set_error(message, "cannot read the event buffer: %s", strerror(errno));
+	}
+out:
+	if (error) {
+		probe_object_close(object);
+		return error;
+	}
+	*opened = object;
+	return 0;
+}
+
+static void unmap_shared(struct shared_map *shared)
+{
+	if (shared->memory)
+		munmap(shared->memory, shared->bytes);
+}
+
+void probe_object_close(struct probe_object *object)
+{
+	if (!object)
+		return;
+	ring_buffer__free(object->ring);
+	unmap_shared(&object->sites);
+	unmap_shared(&object->controls);
+	unmap_shared(&object->counters);
+	unmap_shared(&object->host_counters);
+	unmap_shared(&object->last_account);
+	memwatch_bpf__destroy(object->skeleton);
+	free(object);
+}
+
+/* ---- What the maps hold ---- */
+
+const struct probe_limits *probe_object_limits(const struct probe_object *object)
+{
+	return &object->limits;
+}
+
+bool probe_object_has_sessions(const struct probe_object *object)
+{
+	return object->has_sessions;
+}
+
+struct record_site *probe_object_sites(const struct probe_object *object)
+{
+	return object->sites.memory;
+}
+
+struct record_target_control *probe_object_controls(const struct probe_object *object)
+{
+	return object->controls.memory;
+}
+
+struct record_target_counters *probe_object_counters(const struct probe_object *object)
+{
+	return object->counters.memory;
+}
+
+const struct record_host_counters *probe_object_host_counters(const struct probe_object *object)
+{
+	return object->host_counters.memory;
+}
+
+uint32_t probe_object_new_account(struct probe_object *object)
+{
+	uint32_t *last = object->last_account.memory;
+
+	return __atomic_add_fetch(last, 1, __ATOMIC_SEQ_CST);
+}
+
+uint32_t probe_object_new_overflow_site(struct probe_object *object, uint32_t account)
+{
+	int fd = bpf_map__fd(object->skeleton->maps.free_sites);
+	struct record_site *site;
+	uint32_t number;
+
+	if (bpf_map_lookup_and_delete_elem(fd, NULL, &number))
+		return 0;
+	site = &probe_object_sites(object)[number];
+	site->is_stack_sent = 1; /* it has none */
+	site->account = account;
+	return number + 1;
+}
+
+int probe_object_set_slot(struct probe_object *object, uint32_t pid, uint32_t slot)
+{
+	return bpf_map_update_elem(bpf_map__fd(object->skeleton->maps.target_slots), &pid, &slot,
+				   BPF_ANY);
+}
+
+void probe_object_clear_slot(struct probe_object *object, uint32_t pid)
+{
+	bpf_map_delete_elem(bpf_map__fd(object->skeleton->maps.target_slots), &pid);
+}
+
+void probe_object_hits(const struct probe_object *object, uint32_t slot,
+		       struct record_target_hits *hits)
+{
+	size_t cpus = (size_t)object->cpu_count;
+	struct record_target_hits *parts = calloc(cpus, sizeof(*parts));
+
+	memset(hits, 0, sizeof(*hits));
+	if (parts && !bpf_map_lookup_elem(bpf_map__fd(object->skeleton->maps.target_hits), &slot,
+					  parts)) {
+		for (size_t cpu = 0; cpu < cpus; cpu++) {
+			hits->allocations += parts[cpu].allocations;
+			hits->frees += parts[cpu].frees;
+			hits->returns += parts[cpu].returns;
+		}
+	}
+	free(parts);
+}
+
+void probe_object_reset_hits(struct probe_object *object, uint32_t slot)
+{
+	struct record_target_hits *zeros = calloc((size_t)object->cpu_count, sizeof(*zeros));
+
+	if (zeros)
+		bpf_map_update_elem(bpf_map__fd(object->skeleton->maps.target_hits), &slot, zeros,
+				    BPF_ANY);
+	free(zeros);
+}
+
+static bool is_among(uint32_t account, const uint32_t *accounts, size_t account_count)
+{
+	for (size_t i = 0; i < account_count; i++)
+		if (accounts[i] == account)
+			return true;
+	return false;
+}
+
+static void recycle_sites(struct probe_object *object, const uint32_t *accounts,
+			  size_t account_count)
+{
+	struct record_site *sites = probe_object_sites(object);
+
+	for (uint32_t number = 0; number < object->limits.sites_max; number++) {
+		if (!sites[number].account ||
+		    !is_among(sites[number].account, accounts, account_count))
+			continue;
+		memset(&sites[number], 0, sizeof(sites[number]));
+		push_free_site(object, number);
+	}
+}
+
+int probe_object_purge(struct probe_object *object, const uint32_t *accounts,
+		       size_t account_count)
+{
+	int fd = bpf_map__fd(object->skeleton->maps.ended_accounts);
+	LIBBPF_OPTS(bpf_test_run_opts, options);
+	int error = 0;
+
+	for (size_t i = 0; i < account_count && !error; i++)
+		error = bpf_map_update_elem(fd, &accounts[i], &accounts[i], BPF_ANY);
+	if (!error)
+		error = bpf_prog_test_run_opts(
+			bpf_program__fd(object->skeleton->progs.purge_ended_accounts), &options);
+	for (size_t i = 0; i < account_count; i++)
+		bpf_map_delete_elem(fd, &accounts[i]);
+	if (!error)
+		recycle_sites(object, accounts, account_count);
+	return error;
+}
+
+uint32_t probe_object_sites_used(const struct probe_object *object)
+{
+	const struct record_site *sites = probe_object_sites(object);
+	uint32_t used = 0;
+
+	for (uint32_t number = 0; number < object->limits.sites_max; number++)
+		used += sites[number].account != 0;
+	return used;
+}
+
+/* ---- Events and iterators ---- */
+
+void probe_object_set_handler(struct probe_object *object, probe_event_fn handler, void *context)
+{
+	object->handler = handler;
+	object->handler_context = context;
+}
+
+int probe_object_event_fd(const struct probe_object *object)
+{
+	return ring_buffer__epoll_fd(object->ring);
+}
+
+int probe_object_consume(struct probe_object *object)
+{
+	int count = ring_buffer__consume(object->ring);
+
+	if (count > 0)
+		object->events += (uint64_t)count;
+	return count;
+}
+
+uint64_t probe_object_event_count(const struct probe_object *object)
+{
+	return object->events;
+}
+
+static int read_records(int fd, probe_process_fn on_process, void *context)
+{
+	struct record_process records[64];
+	size_t filled = 0;
+	ssize_t got;
+
+	while ((got = read(fd, (char *)records + filled, sizeof(records) - filled)) != 0) {
+		if (got < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (got < 0)
+			return -errno;
+		filled += (size_t)got;
+		size_t whole = filled / sizeof(records[0]);
+
+		for (size_t i = 0; i < whole; i++)
+			on_process(context, &records[i]);
+		filled -= whole * sizeof(records[0]);
+		memmove(records, &records[whole], filled);
+	}
+	return 0;
+}
+
+int probe_object_read_processes(const struct probe_object *object, probe_process_fn on_process,
+				void *context)
+{
+	struct bpf_link *link = object->skeleton->links.process_iterate;
+	int fd = bpf_iter_create(bpf_link__fd(link));
+	int error;
+
+	if (fd < 0)
+		return -errno;
+	error = read_records(fd, on_process, context);
+	close(fd);
+	return error;
+}
+
+static uint64_t map_memory_bytes(int fd)
+{
+	unsigned long long bytes = 0;
+	char path[64], line[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "memlock: %llu", &bytes) == 1)
+			break;
+	if (file)
+		fclose(file);
+	return bytes;
+}
+
+uint64_t probe_object_memory_bytes(const struct probe_object *object)
+{
+	struct bpf_map *map;
+	uint64_t bytes = 0;
+
+	bpf_object__for_each_map(map, object->skeleton->obj)
+		bytes += map_memory_bytes(bpf_map__fd(map));
+	return bytes;
+}
+
+int probe_object_session_fd(const struct probe_object *object)
+{
+	return bpf_program__fd(object->skeleton->progs.allocator_session);
+}
+
+int probe_object_sweep_fd(const struct probe_object *object)
+{
+	return bpf_program__fd(object->skeleton->progs.allocator_sweep);
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The BPF object: loads the programs, holds the maps, and is the only place that knows how user
+ * space reaches into them.
+ *
+ * Threads: used under the owner's lock; probe_object_read_processes() needs none.
+ */
+#ifndef MEMWATCH_PROBE_OBJECT_H
+#define MEMWATCH_PROBE_OBJECT_H
+
+#include "record.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct probe_object;
+
+struct probe_limits {
+	uint32_t blocks_max;
+	uint32_t sites_max;
+	uint32_t targets_max;
+	uint64_t ring_buffer_bytes;
+};
+
+/* What went wrong: thing, cause and remedy, ready to print. */
+struct probe_error {
+	char message[400];
+};
+
+/* Loads and verifies everything; attaches the tracepoints. 0 or -errno with the error filled. */
+int probe_object_open(const struct probe_limits *limits, struct probe_object **object,
+		      struct probe_error *error);
+void probe_object_close(struct probe_object *object);
+const struct probe_limits *probe_object_limits(const struct probe_object *object);
+
+/* Whether this kernel has uprobe sessions (6.13 and later); without, nothing can be watched. */
+bool probe_object_has_sessions(const struct probe_object *object);
+
+/* Memory shared with the probes; arrays of sites_max and targets_max elements. */
+struct record_site *probe_object_sites(const struct probe_object *object);
+struct record_target_control *probe_object_controls(const struct probe_object *object);
+struct record_target_counters *probe_object_counters(const struct probe_object *object);
+const struct record_host_counters *probe_object_host_counters(const struct probe_object *object);
+
+/* An account number never given out before. */
+uint32_t probe_object_new_account(struct probe_object *object);
+/* A site for what no stack can be had for. Returns its number + 1, or 0 when the table is full. */
+uint32_t probe_object_new_overflow_site(struct probe_object *object, uint32_t account);
+
+/* Tells the lifecycle programs that a pid is the target of a slot. 0 or -errno. */
+int probe_object_set_slot(struct probe_object *object, uint32_t pid, uint32_t slot);
+void probe_object_clear_slot(struct probe_object *object, uint32_t pid);
+
+/* Hits of a slot summed over CPUs. */
+void probe_object_hits(const struct probe_object *object, uint32_t slot,
+		       struct record_target_hits *hits);
+void probe_object_reset_hits(struct probe_object *object, uint32_t slot);
+
+/*
+ * Deletes the blocks of accounts that have ended and hands their sites' numbers (zeroed) out again.
+ * Takes about 0.1 us for each entry of the block map; needs no lock. 0 or -errno.
+ */
+int probe_object_purge(struct probe_object *object, const uint32_t *accounts,
+		       size_t account_count);
+/* Sites in use now. */
+uint32_t probe_object_sites_used(const struct probe_object *object);
+
+typedef void (*probe_event_fn)(void *context, const struct record_event *event, size_t bytes);
+/* Events go to the function, from within probe_object_consume(). To be set once. */
+void probe_object_set_handler(struct probe_object *object, probe_event_fn handler, void *context);
+/* Becomes readable when there are events. */
+int probe_object_event_fd(const struct probe_object *object);
+/* Handles what is there without waiting. Returns the number of events, or -errno. */
+int probe_object_consume(struct probe_object *object);
+/* Events handled so far. */
+uint64_t probe_object_event_count(const struct probe_object *object);
+
+typedef void (*probe_process_fn)(void *context, const struct record_process *process);
+/* Runs over every thread of the host. 0 or -errno. */
+int probe_object_read_processes(const struct probe_object *object, probe_process_fn on_process,
+				void *context);
+
+/* Kernel memory of all maps, as the kernel states it. */
+uint64_t probe_object_memory_bytes(const struct probe_object *object);
+
+/* Program descriptors for the attach back ends. */
+int probe_object_session_fd(const struct probe_object *object);
+int probe_object_sweep_fd(const struct probe_object *object);
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Answers as the JSON of docs/api.md, one file for each family. None of them fails: see text.h. */
+#ifndef MEMWATCH_SERVE_ENCODE_H
+#define MEMWATCH_SERVE_ENCODE_H
+
+#include "serve/json.h"
+#include "view/view.h"
+
+/* leaks and stacks; as a value of the key, or alone with NULL. */
+void json_sites(struct json *json, const char *key, const struct answer_sites *answer);
+
+void json_targets(struct json *json, const struct answer_targets *answer);
+void json_target(struct json *json, const char *key, const struct answer_target *target);
+
+void json_processes(struct json *json, const struct answer_processes *answer);
+/* target: NULL when the process is none. */
+void json_process(struct json *json, const struct answer_process *process,
+		  const struct answer_target *target);
+
+void json_ooms(struct json *json, const struct answer_ooms *answer);
+void json_oom(struct json *json, const struct answer_oom *oom);
+
+void json_status(struct json *json, const struct answer_status *answer);
+void json_doctor(struct json *json, const struct answer_doctor *answer);
+
+void json_watched(struct json *json, pid_t pid, const struct view_watch_result *result);
+/* is_watched: others still hold the watch. */
+void json_unwatched(struct json *json, pid_t pid, bool is_watched);
+
+void json_error(struct json *json, const char *code, const char *message);
+
+/* "losses": {"map_full": 0, …}, part of several answers. */
+void json_losses(struct json *json, const struct answer_loss *losses, size_t loss_count);
+
+#endif

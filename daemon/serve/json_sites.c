@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "serve/encode.h"
+
+static const char *null_if_empty(const char *text)
+{
+	return text && text[0] ? text : NULL;
+}
+
+static void encode_frame(struct json *json, const struct answer_frame *frame)
+{
+	json_open_object(json, NULL);
+	json_string(json, "kind", frame->kind);
+	json_string(json, "function", frame->function);
+	json_string(json, "module", frame->module);
+	json_string(json, "build_id", null_if_empty(frame->build_id));
+	json_uint64(json, "offset", frame->offset);
+	json_string(json, "file", frame->file);
+	if (frame->line)
+		json_uint64(json, "line", frame->line);
+	else
+		json_null(json, "line");
+	json_close_object(json);
+}
+
+static void encode_site(struct json *json, const struct answer_site *site, bool has_verdict)
+{
+	json_open_object(json, NULL);
+	if (has_verdict)
+		json_string(json, "verdict", verdict_name(site->verdict));
+	json_string(json, "kind", site->is_mapping ? "mapping" : "block");
+	json_int64(json, "outstanding_bytes", site->outstanding_bytes);
+	json_double(json, "outstanding_bytes_stderr", site->outstanding_bytes_stderr);
+	json_double(json, "outstanding_objects", site->outstanding_objects);
+	json_uint64(json, "allocated_bytes", site->allocated_bytes);
+	json_double(json, "allocated_objects", site->allocated_objects);
+	json_uint64(json, "freed_bytes", site->freed_bytes);
+	json_double(json, "freed_objects", site->freed_objects);
+	if (has_verdict)
+		json_double(json, "growth_bytes_per_second", site->growth_bytes_per_second);
+	json_double(json, "oldest_age_seconds", site->oldest_age_seconds);
+	if (has_verdict)
+		json_string(json, "reason", site->reason);
+	json_string(json, "stack_end", site->stack_end);
+	json_open_array(json, "stack");
+	for (size_t i = 0; i < site->frame_count; i++)
+		encode_frame(json, &site->frames[i]);
+	json_close_array(json);
+	json_close_object(json);
+}
+
+static void encode_completeness(struct json *json, const struct answer_sites *answer)
+{
+	json_bool(json, "complete", answer->is_complete);
+	if (!answer->is_complete)
+		json_string(json, "incomplete_reason", answer->incomplete_reason);
+	json_uint64(json, "lost_events", answer->lost_events);
+	json_losses(json, answer->losses, answer->loss_count);
+	json_bool(json, "ended", answer->is_ended);
+	if (answer->is_ended)
+		json_string(json, "end_reason", answer->end_reason);
+}
+
+void json_sites(struct json *json, const char *key, const struct answer_sites *answer)
+{
+	json_open_object(json, key);
+	json_int64(json, "pid", answer->pid);
+	json_string_n(json, "comm", answer->comm, sizeof(answer->comm));
+	json_time(json, "start_time", answer->start_time_seconds);
+	json_double(json, "observed_seconds", answer->observed_seconds);
+	json_uint64(json, "sampling_interval_bytes", answer->sampling_interval_bytes);
+	encode_completeness(json, answer);
+	if (answer->overhead_share < 0)
+		json_null(json, "overhead_share");
+	else
+		json_double(json, "overhead_share", answer->overhead_share);
+	json_int64(json, "outstanding_bytes", answer->outstanding_bytes);
+	json_double(json, "outstanding_bytes_stderr", answer->outstanding_bytes_stderr);
+	json_double(json, "outstanding_objects", answer->outstanding_objects);
+	json_uint64(json, "sites_total", answer->sites_total);
+	json_open_array(json, "sites");
+	for (size_t i = 0; i < answer->site_count; i++)
+		encode_site(json, &answer->sites[i], answer->has_verdicts);
+	json_close_array(json);
+	json_close_object(json);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* About memwatchd itself: its state, and what this kernel offers. */
+#include "serve/encode.h"
+
+static void encode_maps(struct json *json, const struct answer_status *answer)
+{
+	json_open_object(json, "maps");
+	for (size_t i = 0; i < answer->map_count; i++) {
+		json_open_object(json, answer->maps[i].name);
+		json_uint64(json, "used", answer->maps[i].used);
+		json_uint64(json, "max", answer->maps[i].max);
+		json_close_object(json);
+	}
+	json_close_object(json);
+}
+
+void json_status(struct json *json, const struct answer_status *answer)
+{
+	json_open_object(json, NULL);
+	json_string(json, "version", answer->version);
+	json_time(json, "start_time", answer->start_time_seconds);
+	json_double(json, "uptime_seconds", answer->uptime_seconds);
+	json_string(json, "backend", answer->backend);
+	json_uint64(json, "targets", answer->targets);
+	json_uint64(json, "targets_max", answer->targets_max);
+	json_double(json, "cpu_seconds", answer->cpu_seconds);
+	json_uint64(json, "rss_bytes", answer->rss_bytes);
+	json_uint64(json, "bpf_memory_bytes", answer->bpf_memory_bytes);
+	json_uint64(json, "symbol_cache_bytes", answer->symbol_cache_bytes);
+	json_uint64(json, "oom_kills_total", answer->oom_kills_total);
+	json_uint64(json, "events_total", answer->events_total);
+	encode_maps(json, answer);
+	json_losses(json, answer->losses, answer->loss_count);
+	json_close_object(json);
+}
+
+static void encode_check(struct json *json, const struct answer_check *check)
+{
+	json_open_object(json, NULL);
+	json_string(json, "name", check->name);
+	json_string(json, "state", check->state);
+	json_string(json, "detail", check->detail);
+	json_string(json, "remedy", check->remedy);
+	json_close_object(json);
+}
+
+void json_doctor(struct json *json, const struct answer_doctor *answer)
+{
+	json_open_object(json, NULL);
+	json_bool(json, "healthy", answer->is_healthy);
+	json_open_array(json, "checks");
+	for (size_t i = 0; i < answer->check_count; i++)
+		encode_check(json, &answer->checks[i]);
+	json_close_array(json);
+	json_open_object(json, "costs_ns");
+	for (size_t i = 0; i < answer->cost_count; i++) {
+		if (answer->costs[i].ns < 0)
+			json_null(json, answer->costs[i].name);
+		else
+			json_double(json, answer->costs[i].name, answer->costs[i].ns);
+	}
+	json_close_object(json);
+	json_close_object(json);
+}

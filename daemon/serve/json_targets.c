@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "serve/encode.h"
+
+static void encode_account(struct json *json, const struct answer_target *target)
+{
+	json_int64(json, "outstanding_bytes", target->outstanding_bytes);
+	json_double(json, "outstanding_bytes_stderr", target->outstanding_bytes_stderr);
+	json_double(json, "outstanding_objects", target->outstanding_objects);
+	json_uint64(json, "sites", target->sites);
+	json_uint64(json, "blocks", target->blocks);
+	json_uint64(json, "mappings", target->mappings);
+	json_uint64(json, "mapping_bytes", target->mapping_bytes);
+	json_uint64(json, "allocator_mapping_bytes", target->allocator_mapping_bytes);
+}
+
+static void encode_events(struct json *json, const struct answer_target *target)
+{
+	json_uint64(json, "allocation_hits", target->allocation_hits);
+	json_uint64(json, "free_hits", target->free_hits);
+	json_uint64(json, "return_hits", target->return_hits);
+	json_uint64(json, "failed_allocations", target->failed_allocations);
+	json_uint64(json, "unknown_frees", target->unknown_frees);
+	json_uint64(json, "missed_frees", target->missed_frees);
+	json_uint64(json, "abandoned_calls", target->abandoned_calls);
+	json_uint64(json, "nested_calls", target->nested_calls);
+	json_uint64(json, "probes", target->probes);
+	json_uint64(json, "probes_single_stepped", target->probes_single_stepped);
+}
+
+void json_target(struct json *json, const char *key, const struct answer_target *target)
+{
+	json_open_object(json, key);
+	json_int64(json, "pid", target->pid);
+	json_string_n(json, "comm", target->comm, sizeof(target->comm));
+	json_uint64(json, "uid", target->uid);
+	json_time(json, "start_time", target->start_time_seconds);
+	json_double(json, "watched_seconds", target->watched_seconds);
+	json_uint64(json, "sampling_interval_bytes", target->sampling_interval_bytes);
+	json_bool(json, "ended", target->is_ended);
+	json_string(json, "end_reason", target->end_reason);
+	json_string(json, "allocators", target->allocators ? target->allocators : "");
+	json_string(json, "backend", target->backend);
+	json_uint64(json, "leases", target->leases);
+	json_bool(json, "persistent", target->is_persistent);
+	encode_account(json, target);
+	encode_events(json, target);
+	if (target->overhead_share < 0)
+		json_null(json, "overhead_share");
+	else
+		json_double(json, "overhead_share", target->overhead_share);
+	json_losses(json, target->losses, target->loss_count);
+	json_close_object(json);
+}
+
+void json_targets(struct json *json, const struct answer_targets *answer)
+{
+	json_open_object(json, NULL);
+	json_open_array(json, "targets");
+	for (size_t i = 0; i < answer->target_count; i++)
+		json_target(json, NULL, &answer->targets[i]);
+	json_close_array(json);
+	json_close_object(json);
+}
+
+void json_losses(struct json *json, const struct answer_loss *losses, size_t loss_count)
+{
+	json_open_object(json, "losses");
+	for (size_t i = 0; i < loss_count; i++)
+		json_uint64(json, losses[i].name, losses[i].count);
+	json_close_object(json);
+}

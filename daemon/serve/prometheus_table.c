@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "serve/prometheus_table.h"
+
+#include "view/answer.h"
+
+/* The type comes from the field itself, so that the table cannot disagree with it. */
+#define FIELD_TYPE(record, field)                         \
+	_Generic(((struct record *)NULL)->field, uint64_t \
+		 : FIELD_UINT64, int64_t                  \
+		 : FIELD_INT64, double                    \
+		 : FIELD_DOUBLE)
+#define POINT(record, field, value)                                              \
+	{                                                                        \
+		FIELD_TYPE(record, field), offsetof(struct record, field), value \
+	}
+#define ONE(record, field) .point_count = 1, .points = {POINT(record, field, NULL)}
+
+#define DAEMON(field) .scope = SCOPE_DAEMON, ONE(answer_metrics, field)
+#define MAP(field)    .scope = SCOPE_MAP, ONE(answer_map, field)
+#define TARGET(field) .scope = SCOPE_TARGET, ONE(answer_target, field)
+
+#define GAUGE(metric_name, text)   .name = metric_name, .help = text, .type = METRIC_GAUGE
+#define COUNTER(metric_name, text) .name = metric_name, .help = text, .type = METRIC_COUNTER
+
+const struct metric prometheus_table[] = {
+	/* memwatchd itself */
+	{GAUGE("memwatch_build_info", "The version of memwatchd; always 1."), .scope = SCOPE_BUILD},
+	{GAUGE("memwatch_start_time_seconds", "Unix time at which memwatchd started."),
+	 DAEMON(status.start_time_seconds)},
+	{GAUGE("memwatch_resident_memory_bytes", "Resident memory of memwatchd."),
+	 DAEMON(status.rss_bytes)},
+	{GAUGE("memwatch_bpf_memory_bytes", "Kernel memory of memwatchd's BPF maps."),
+	 DAEMON(status.bpf_memory_bytes)},
+	{GAUGE("memwatch_symbol_cache_bytes", "Memory of the symbol cache."),
+	 DAEMON(status.symbol_cache_bytes)},
+	{COUNTER("memwatch_cpu_seconds_total", "User and system time spent by memwatchd."),
+	 DAEMON(status.cpu_seconds)},
+	{COUNTER("memwatch_events_total", "Events taken from the ring buffer."),
+	 DAEMON(status.events_total)},
+	{COUNTER("memwatch_oom_kills_total", "OOM kills seen on this host."),
+	 DAEMON(status.oom_kills_total)},
+	{GAUGE("memwatch_map_used", "Entries in use of a bounded table."), MAP(used)},
+	{GAUGE("memwatch_map_max", "Entries that a bounded table can hold."), MAP(max)},
+	{COUNTER("memwatch_lost_total", "What could not be recorded, by reason, of all targets."),
+	 .scope = SCOPE_LOSS},
+
+	/* the host */
+	{COUNTER("memwatch_host_page_faults_total", "Page faults of the host since it booted."),
+	 .scope = SCOPE_DAEMON, .label = "type", .point_count = 2,
+	 .points = {POINT(answer_metrics, host_minor_faults_total, "minor"),
+		    POINT(answer_metrics, host_major_faults_total, "major")}},
+	{GAUGE("memwatch_host_rss_bytes",
+	       "Resident memory summed over all processes; shared pages count in each."),
+	 DAEMON(host_rss_bytes)},
+	{GAUGE("memwatch_host_processes", "Processes on the host."), DAEMON(host_processes)},
+	{GAUGE("memwatch_host_memory_total_bytes", "Memory of the host."),
+	 DAEMON(host_memory_total_bytes)},
+	{GAUGE("memwatch_host_memory_available_bytes",
+	       "Memory of the host that programs could still get without swapping."),
+	 DAEMON(host_memory_available_bytes)},
+
+	/* the largest processes, and every target */
+	{GAUGE("memwatch_process_rss_bytes", "Resident memory of a process, by type of page."),
+	 .scope = SCOPE_PROCESS, .label = "type", .point_count = 3,
+	 .points = {POINT(answer_process, rss_anon_bytes, "anon"),
+		    POINT(answer_process, rss_file_bytes, "file"),
+		    POINT(answer_process, rss_shmem_bytes, "shmem")}},
+	{COUNTER("memwatch_process_page_faults_total", "Page faults of a process."),
+	 .scope = SCOPE_PROCESS, .label = "type", .point_count = 2,
+	 .points = {POINT(answer_process, minor_faults, "minor"),
+		    POINT(answer_process, major_faults, "major")}},
+
+	/* targets */
+	{GAUGE("memwatch_targets", "Processes being watched."), DAEMON(status.targets)},
+	{GAUGE("memwatch_targets_max", "Processes that may be watched at once."),
+	 DAEMON(status.targets_max)},
+	{GAUGE("memwatch_target_outstanding_bytes",
+	       "Bytes allocated since the target was watched and not yet freed."),
+	 TARGET(outstanding_bytes)},
+	{GAUGE("memwatch_target_outstanding_bytes_stderr",
+	       "Standard error of the outstanding bytes; 0 when every block counts."),
+	 TARGET(outstanding_bytes_stderr)},
+	{GAUGE("memwatch_target_outstanding_objects",
+	       "Blocks and mappings allocated since the target was watched and not yet freed."),
+	 TARGET(outstanding_objects)},
+	{GAUGE("memwatch_target_sites", "Distinct stacks that allocated."), TARGET(sites)},
+	{GAUGE("memwatch_target_blocks", "Blocks being followed."), TARGET(blocks)},
+	{GAUGE("memwatch_target_mapping_bytes", "Bytes of outstanding mappings."),
+	 TARGET(mapping_bytes)},
+	{GAUGE("memwatch_target_sampling_interval_bytes",
+	       "Mean bytes between sampled points; 1 when every block counts."),
+	 TARGET(sampling_interval_bytes)},
+	{GAUGE("memwatch_target_overhead_ratio",
+	       "Estimated time in probes per second of wall time; absent when not calibrated."),
+	 TARGET(overhead_share)},
+	{COUNTER("memwatch_target_probe_hits_total",
+		 "Times that a probe was hit, by kind of probe."),
+	 .scope = SCOPE_TARGET, .label = "kind", .point_count = 3,
+	 .points = {POINT(answer_target, allocation_hits, "allocation"),
+		    POINT(answer_target, free_hits, "free"),
+		    POINT(answer_target, return_hits, "return")}},
+	{COUNTER("memwatch_target_unknown_frees_total",
+		 "Frees of blocks from before the target was watched, or that were not sampled."),
+	 TARGET(unknown_frees)},
+	{COUNTER("memwatch_target_missed_frees_total",
+		 "Blocks whose address was handed out again before their free was seen."),
+	 TARGET(missed_frees)},
+	{COUNTER("memwatch_target_failed_allocations_total",
+		 "Allocations that returned no memory."),
+	 TARGET(failed_allocations)},
+	{COUNTER("memwatch_target_abandoned_calls_total",
+		 "Allocator calls that never returned: left by longjmp, or by their thread's end."),
+	 TARGET(abandoned_calls)},
+	{COUNTER("memwatch_target_lost_total",
+		 "What could not be recorded of a target, by reason."),
+	 .scope = SCOPE_TARGET_LOSS},
+};
+
+const size_t prometheus_table_length = sizeof(prometheus_table) / sizeof(prometheus_table[0]);

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "symbol/debug_section.h"
+
+#include <errno.h>
+#include <gelf.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* libelf inflates into memory: what it may take for a moment. Uncompressed sections are not bound.
+ */
+#define INFLATED_MAX_BYTES (32u << 20)
+
+static int write_all(int fd, const char *bytes, size_t size)
+{
+	while (size > 0) {
+		ssize_t count = write(fd, bytes, size);
+
+		if (count < 0 && errno == EINTR)
+			continue;
+		if (count < 0)
+			return -errno;
+		bytes += count;
+		size -= (size_t)count;
+	}
+	return 0;
+}
+
+static int inflate_section(Elf_Scn *scn, struct debug_section *section)
+{
+	GElf_Chdr header;
+	Elf_Data *data;
+	int error, fd;
+
+	if (!gelf_getchdr(scn, &header) || header.ch_size > INFLATED_MAX_BYTES ||
+	    elf_compress(scn, 0, 0) < 0)
+		return -ENOEXEC;
+	data = elf_rawdata(scn, NULL);
+	if (!data || !data->d_buf)
+		return -ENOEXEC;
+	fd = memfd_create("memwatch-debug-section", MFD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	error = write_all(fd, data->d_buf, data->d_size);
+	if (error) {
+		close(fd);
+		return error;
+	}
+	*section = (struct debug_section){.inflated_fd = fd, .bytes = data->d_size};
+	return 0;
+}
+
+static int open_section(Elf_Scn *scn, const GElf_Shdr *header, uint64_t file_bytes,
+			struct debug_section *section)
+{
+	if (section->bytes || header->sh_type == SHT_NOBITS || header->sh_offset > file_bytes ||
+	    header->sh_size > file_bytes - header->sh_offset)
+		return 0;
+	if (header->sh_flags & SHF_COMPRESSED)
+		return header->sh_size <= INFLATED_MAX_BYTES ? inflate_section(scn, section) : 0;
+	section->offset = header->sh_offset;
+	section->bytes = header->sh_size;
+	return 0;
+}
+
+static int find_in(Elf *elf, uint64_t file_bytes, struct debug_section *lines,
+		   struct debug_section *strings)
+{
+	Elf_Scn *scn = NULL;
+	size_t names;
+	int error = 0;
+
+	if (elf_getshdrstrndx(elf, &names))
+		return -ENOEXEC;
+	while (!error && (scn = elf_nextscn(elf, scn))) {
+		const char *name;
+		GElf_Shdr header;
+
+		if (!gelf_getshdr(scn, &header))
+			return -ENOEXEC;
+		name = elf_strptr(elf, names, header.sh_name);
+		if (name && !strcmp(name, ".debug_line"))
+			error = open_section(scn, &header, file_bytes, lines);
+		else if (name && !strcmp(name, ".debug_line_str"))
+			error = open_section(scn, &header, file_bytes, strings);
+	}
+	return error;
+}
+
+int debug_sections_find(int fd, uint64_t file_bytes, struct debug_section *lines,
+			struct debug_section *strings)
+{
+	Elf *elf = elf_file_open(fd);
+	int error;
+
+	*lines = *strings = (struct debug_section){.inflated_fd = -1};
+	if (!elf)
+		return -ENOEXEC;
+	error = find_in(elf, file_bytes, lines, strings);
+	elf_end(elf);
+	return error;
+}
+
+int debug_section_read(const struct debug_section *section, int fd, void *buffer, size_t size,
+		       uint64_t offset)
+{
+	if (offset > section->bytes || size > section->bytes - offset)
+		return -EIO;
+	return elf_file_read(section->inflated_fd >= 0 ? section->inflated_fd : fd, buffer, size,
+			     section->offset + offset);
+}
+
+void debug_section_close(struct debug_section *section)
+{
+	if (section->inflated_fd >= 0)
+		close(section->inflated_fd);
+	*section = (struct debug_section){.inflated_fd = -1};
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "symbol/elf_file.h"
+
+#include <errno.h>
+#include <gelf.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define NOTES_MAX_BYTES     65536
+#define PROGRAM_HEADERS_MAX 4096
+
+static void set_elf_version(void)
+{
+	elf_version(EV_CURRENT);
+}
+
+static void use_libelf(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, set_elf_version);
+}
+
+Elf *elf_image_open(char *image, size_t image_bytes)
+{
+	use_libelf();
+	return elf_memory(image, image_bytes);
+}
+
+Elf *elf_file_open(int fd)
+{
+	Elf *elf;
+
+	use_libelf();
+	elf = elf_begin(fd, ELF_C_READ, NULL);
+	if (elf && elf_kind(elf) != ELF_K_ELF) {
+		elf_end(elf);
+		elf = NULL;
+	}
+	return elf;
+}
+
+int elf_file_read(int fd, void *buffer, size_t size, uint64_t offset)
+{
+	char *next = buffer;
+
+	while (size > 0) {
+		ssize_t count = pread(fd, next, size, (off_t)offset);
+
+		if (count < 0 && errno == EINTR)
+			continue;
+		if (count < 0)
+			return -errno;
+		if (count == 0)
+			return -EIO;
+		next += count;
+		offset += (uint64_t)count;
+		size -= (size_t)count;
+	}
+	return 0;
+}
+
+static void hex_encode(const unsigned char *bytes, size_t count, char *text)
+{
+	for (size_t i = 0; i < count; i++)
+		sprintf(text + 2 * i, "%02x", bytes[i]);
+}
+
+static void read_build_id(Elf *elf, const GElf_Phdr *header, struct elf_layout *layout)
+{
+	Elf_Type type = header->p_align == 8 ? ELF_T_NHDR8 : ELF_T_NHDR;
+	size_t offset = 0, next, name_offset, data_offset;
+	Elf_Data *data;
+	GElf_Nhdr note;
+
+	if (header->p_filesz > NOTES_MAX_BYTES || header->p_offset > layout->file_bytes ||
+	    header->p_filesz > layout->file_bytes - header->p_offset)
+		return;
+	data = elf_getdata_rawchunk(elf, (int64_t)header->p_offset, header->p_filesz, type);
+	while (data && (next = gelf_getnote(data, offset, &note, &name_offset, &data_offset))) {
+		const unsigned char *bytes = data->d_buf;
+
+		if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == sizeof("GNU") &&
+		    !memcmp(bytes + name_offset, "GNU", sizeof("GNU")) &&
+		    note.n_descsz <= ELF_BUILD_ID_MAX_BYTES) {
+			hex_encode(bytes + data_offset, note.n_descsz, layout->build_id);
+			return;
+		}
+		offset = next;
+	}
+}
+
+static void add_code_segment(struct elf_layout *layout, const GElf_Phdr *header)
+{
+	if (layout->segment_count == ELF_CODE_SEGMENTS_MAX ||
+	    header->p_offset > UINT64_MAX - header->p_filesz ||
+	    header->p_vaddr > UINT64_MAX - header->p_filesz)
+		return;
+	layout->segments[layout->segment_count++] = (struct elf_code_segment){
+		.file_offset = header->p_offset,
+		.file_bytes = header->p_filesz,
+		.address = header->p_vaddr,
+	};
+}
+
+static int read_program_headers(Elf *elf, struct elf_layout *layout)
+{
+	size_t count;
+
+	if (elf_getphdrnum(elf, &count))
+		return -ENOEXEC;
+	for (size_t i = 0; i < count && i < PROGRAM_HEADERS_MAX; i++) {
+		GElf_Phdr header;
+
+		if (!gelf_getphdr(elf, (int)i, &header))
+			return -ENOEXEC;
+		if (header.p_type == PT_LOAD && header.p_flags & PF_X)
+			add_code_segment(layout, &header);
+		else if (header.p_type == PT_NOTE && !layout->build_id[0])
+			read_build_id(elf, &header, layout);
+	}
+	return 0;
+}
+
+int elf_layout_read(int fd, struct elf_layout *layout)
+{
+	struct elf_layout result = {0};
+	struct stat status;
+	GElf_Ehdr header;
+	int error = -ENOEXEC;
+	Elf *elf;
+
+	if (fstat(fd, &status))
+		return -errno;
+	if (!S_ISREG(status.st_mode))
+		return -ENOEXEC;
+	result.file_bytes = (uint64_t)status.st_size;
+	elf = elf_file_open(fd);
+	if (!elf)
+		return -ENOEXEC;
+	if (!gelf_getehdr(elf, &header) || (header.e_type != ET_EXEC && header.e_type != ET_DYN))
+		goto out;
+	result.word_bits = header.e_ident[EI_CLASS] == ELFCLASS32 ? 32 : 64;
+	error = read_program_headers(elf, &result);
+	if (!error)
+		*layout = result;
+out:
+	elf_end(elf);
+	return error;
+}
+
+int elf_layout_address(const struct elf_layout *layout, uint64_t file_offset, uint64_t *address)
+{
+	for (size_t i = 0; i < layout->segment_count; i++) {
+		const struct elf_code_segment *segment = &layout->segments[i];
+
+		if (file_offset >= segment->file_offset &&
+		    file_offset - segment->file_offset < segment->file_bytes) {
+			*address = segment->address + (file_offset - segment->file_offset);
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+const struct elf_code_segment *elf_layout_segment(const struct elf_layout *layout, uint64_t address)
+{
+	for (size_t i = 0; i < layout->segment_count; i++) {
+		const struct elf_code_segment *segment = &layout->segments[i];
+
+		if (address >= segment->address && address - segment->address < segment->file_bytes)
+			return segment;
+	}
+	return NULL;
+}

@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "symbol/line_table.h"
+
+#include "symbol/debug_section.h"
+#include "symbol/line_unit.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * Building the index decodes every unit once, at some 10 MiB of .debug_line a second; that, and
+ * what libdw needs for one unit (about 100 bytes for each byte of it), is bounded here. The units
+ * of large C++ files have 300 KiB, those of whole Rust crates up to 1 MiB.
+ */
+#define LINES_MAX_BYTES   (64u << 20)
+#define UNIT_MAX_BYTES    (1u << 20)
+#define STRINGS_MAX_BYTES (4u << 20)
+#define UNITS_DECODED_MAX 16
+#define OVERLAP_MAX       16
+
+/* Functions of one unit lie next to each other, but for padding: they share a range. */
+#define PADDING_MAX_BYTES 64
+
+struct line_range {
+	uint64_t start;
+	uint32_t bytes;
+	uint32_t unit;
+};
+
+struct unit_place {
+	uint64_t offset;
+	uint32_t bytes;
+};
+
+struct decoded_unit {
+	struct line_unit *unit;
+	uint32_t index; /* in the table's units */
+	uint64_t last_used;
+};
+
+struct line_table {
+	struct debug_section lines, strings;
+	struct line_range *ranges; /* by start */
+	size_t range_count, range_capacity, range_max;
+	struct unit_place *units;
+	size_t unit_count, unit_capacity;
+	struct decoded_unit decoded[UNITS_DECODED_MAX];
+	size_t decoded_count, decoded_bytes, decoded_max;
+	uint64_t uses;
+};
+
+static int grow(void **array, size_t element_bytes, size_t count, size_t *capacity)
+{
+	size_t wanted = *capacity ? *capacity * 2 : 64;
+	void *grown;
+
+	if (count < *capacity)
+		return 0;
+	grown = realloc(*array, wanted * element_bytes);
+	if (!grown)
+		return -ENOMEM;
+	*array = grown;
+	*capacity = wanted;
+	return 0;
+}
+
+static int read_strings(const struct line_table *table, int fd, char **strings, size_t *bytes)
+{
+	int error;
+
+	*bytes = table->strings.bytes <= STRINGS_MAX_BYTES ? table->strings.bytes : 0;
+	*strings = malloc(*bytes ? *bytes : 1);
+	if (!*strings)
+		return -ENOMEM;
+	error = debug_section_read(&table->strings, fd, *strings, *bytes, 0);
+	if (error) {
+		free(*strings);
+		*strings = NULL;
+	}
+	return error;
+}
+
+static int decode_unit(const struct line_table *table, int fd, const struct unit_place *place,
+		       const char *strings, size_t strings_bytes, struct line_unit **unit)
+{
+	char *buffer = malloc(place->bytes);
+	int error;
+
+	if (!buffer)
+		return -ENOMEM;
+	error = debug_section_read(&table->lines, fd, buffer, place->bytes, place->offset);
+	if (!error)
+		error = line_unit_decode(buffer, place->bytes, strings, strings_bytes, unit);
+	free(buffer);
+	return error;
+}
+
+/* Linkers leave the lines of functions they dropped, at address 0 or outside of all code. */
+static int add_range(struct line_table *table, const struct elf_layout *layout, uint64_t start,
+		     uint64_t end)
+{
+	const struct elf_code_segment *segment = elf_layout_segment(layout, start);
+	uint32_t unit = (uint32_t)table->unit_count - 1;
+	struct line_range *last =
+		table->range_count ? &table->ranges[table->range_count - 1] : NULL;
+
+	if (!start || !segment || end <= start || end - segment->address > segment->file_bytes ||
+	    end - start > UINT32_MAX)
+		return 0;
+	if (last && last->unit == unit && start >= last->start + last->bytes &&
+	    start - (last->start + last->bytes) <= PADDING_MAX_BYTES &&
+	    end - last->start <= UINT32_MAX) {
+		last->bytes = (uint32_t)(end - last->start);
+		return 0;
+	}
+	if (table->range_count == table->range_max)
+		return 0;
+	if (grow((void **)&table->ranges, sizeof(*table->ranges), table->range_count,
+		 &table->range_capacity))
+		return -ENOMEM;
+	table->ranges[table->range_count++] = (struct line_range){
+		.start = start,
+		.bytes = (uint32_t)(end - start),
+		.unit = unit,
+	};
+	return 0;
+}
+
+static int add_ranges(struct line_table *table, const struct elf_layout *layout,
+		      const struct line_unit *unit)
+{
+	bool is_inside = false;
+	uint64_t start = 0;
+	int error = 0;
+
+	for (size_t i = 0; i < unit->row_count && !error; i++) {
+		const struct line_row *row = &unit->rows[i];
+
+		if (!is_inside && !row->is_end)
+			start = row->address;
+		else if (is_inside && row->is_end)
+			error = add_range(table, layout, start, row->address);
+		is_inside = !row->is_end;
+	}
+	return error;
+}
+
+/* Reads the length that begins a unit; *bytes counts the length field too. */
+static int read_unit_length(const struct line_table *table, int fd, uint64_t offset,
+			    uint64_t *bytes)
+{
+	uint64_t left = table->lines.bytes - offset, wide;
+	uint32_t narrow;
+	int error;
+
+	error = debug_section_read(&table->lines, fd, &narrow, sizeof(narrow), offset);
+	if (error)
+		return error;
+	if (narrow < 0xfffffff0) {
+		*bytes = (uint64_t)narrow + sizeof(narrow);
+	} else if (narrow == 0xffffffff) { /* 64-bit DWARF */
+		error = debug_section_read(&table->lines, fd, &wide, sizeof(wide),
+					   offset + sizeof(narrow));
+		if (error)
+			return error;
+		if (wide > left)
+			return -EINVAL;
+		*bytes = wide + sizeof(narrow) + sizeof(wide);
+	} else {
+		return -EINVAL;
+	}
+	return *bytes <= left ? 0 : -EINVAL;
+}
+
+static int add_unit(struct line_table *table, int fd, const struct elf_layout *layout,
+		    const struct unit_place *place, const char *strings, size_t strings_bytes)
+{
+	struct line_unit *unit = NULL;
+	int error;
+
+	error = decode_unit(table, fd, place, strings, strings_bytes, &unit);
+	if (error)
+		return error == -EINVAL ? 0 : error;
+	error = grow((void **)&table->units, sizeof(*table->units), table->unit_count,
+		     &table->unit_capacity);
+	if (!error) {
+		table->units[table->unit_count++] = *place;
+		error = add_ranges(table, layout, unit);
+	}
+	line_unit_free(unit);
+	return error;
+}
+
+static int add_units(struct line_table *table, int fd, const struct elf_layout *layout)
+{
+	size_t strings_bytes;
+	uint64_t bytes;
+	char *strings;
+	int error;
+
+	if (table->lines.bytes > LINES_MAX_BYTES)
+		return 0;
+	error = read_strings(table, fd, &strings, &strings_bytes);
+	for (uint64_t offset = 0; !error && offset < table->lines.bytes; offset += bytes) {
+		if (read_unit_length(table, fd, offset, &bytes))
+			break;
+		if (bytes <= UNIT_MAX_BYTES) {
+			struct unit_place place = {.offset = offset, .bytes = (uint32_t)bytes};
+
+			error = add_unit(table, fd, layout, &place, strings, strings_bytes);
+		}
+	}
+	free(strings);
+	return error;
+}
+
+static int compare_ranges(const void *left, const void *right)
+{
+	const struct line_range *a = left, *b = right;
+
+	return a->start < b->start ? -1 : a->start > b->start;
+}
+
+int line_table_build(int fd, const struct elf_layout *layout, size_t bytes_max,
+		     struct line_table **result)
+{
+	struct line_table *table = calloc(1, sizeof(*table));
+	int error;
+
+	if (!table)
+		return -ENOMEM;
+	table->decoded_max = bytes_max / 2;
+	table->range_max = bytes_max / 2 / (sizeof(struct line_range));
+	error = debug_sections_find(fd, layout->file_bytes, &table->lines, &table->strings);
+	if (!error)
+		error = add_units(table, fd, layout);
+	if (error == -ENOMEM) {
+		line_table_free(table);
+		return error;
+	}
+	if (table->range_count)
+		qsort(table->ranges, table->range_count, sizeof(*table->ranges), compare_ranges);
+	*result = table;
+	return 0;
+}
+
+void line_table_free(struct line_table *table)
+{
+	if (!table)
+		return;
+	for (size_t i = 0; i < table->decoded_count; i++)
+		line_unit_free(table->decoded[i].unit);
+	debug_section_close(&table->lines);
+	debug_section_close(&table->strings);
+	free(table->ranges);
+	free(table->units);
+	free(table);
+}
+
+size_t line_table_bytes(const struct line_table *table)
+{
+	size_t inflated = (table->lines.inflated_fd >= 0 ? table->lines.bytes : 0) +
+			  (table->strings.inflated_fd >= 0 ? table->strings.bytes : 0);
+
+	return sizeof(*table) + table->range_capacity * sizeof(*table->ranges) +
+	       table->unit_capacity * sizeof(*table->units) + table->decoded_bytes + inflated;
+}
+
+static void forget_oldest_unit(struct line_table *table)
+{
+	struct decoded_unit *oldest = &table->decoded[0];
+
+	for (size_t i = 1; i < table->decoded_count; i++)
+		if (table->decoded[i].last_used < oldest->last_used)
+			oldest = &table->decoded[i];
+	table->decoded_bytes -= oldest->unit->bytes;
+	line_unit_free(oldest->unit);
+	*oldest = table->decoded[--table->decoded_count];
+}
+
+/* A unit that is larger than all that may be kept is kept alone, until the next one is wanted. */
+static void keep_unit(struct line_table *table, uint32_t index, struct line_unit *unit)
+{
+	while (table->decoded_count == UNITS_DECODED_MAX ||
+	       (table->decoded_count && table->decoded_bytes + unit->bytes > table->decoded_max))
+		forget_oldest_unit(table);
+	table->decoded[table->decoded_count++] =
+		(struct decoded_unit){.unit = unit, .index = index, .last_used = ++table->uses};
+	table->decoded_bytes += unit->bytes;
+}
+
+static struct line_unit *find_unit(struct line_table *table, int fd, uint32_t index)
+{
+	struct line_unit *unit;
+	size_t strings_bytes;
+	char *strings;
+	int error;
+
+	for (size_t i = 0; i < table->decoded_count; i++) {
+		struct decoded_unit *known = &table->decoded[i];
+
+		if (known->index == index) {
+			known->last_used = ++table->uses;
+			return known->unit;
+		}
+	}
+	if (read_strings(table, fd, &strings, &strings_bytes))
+		return NULL;
+	error = decode_unit(table, fd, &table->units[index], strings, strings_bytes, &unit);
+	free(strings);
+	if (error)
+		return NULL;
+	keep_unit(table, index, unit);
+	return unit;
+}
+
+static const struct line_range *find_range(const struct line_table *table, uint64_t address)
+{
+	size_t low = 0, high = table->range_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (table->ranges[middle].start <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (int steps = 0; low > 0 && steps < OVERLAP_MAX; steps++) {
+		const struct line_range *range = &table->ranges[--low];
+
+		if (address - range->start < range->bytes)
+			return range;
+	}
+	return NULL;
+}
+
+int line_table_find(struct line_table *table, int fd, uint64_t address, const char **file,
+		    uint32_t *line)
+{
+	const struct line_range *range = find_range(table, address);
+	const struct line_row *row;
+	struct line_unit *unit;
+
+	if (!range)
+		return -ENOENT;
+	unit = find_unit(table, fd, range->unit);
+	row = unit ? line_unit_find(unit, address) : NULL;
+	if (!row || !row->line || !unit->files[row->file])
+		return -ENOENT;
+	*file = unit->files[row->file];
+	*line = row->line;
+	return 0;
+}

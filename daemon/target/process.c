@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "target/process.h"
+
+#include "clock.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* PF_KTHREAD of include/linux/sched.h */
+#define KERNEL_THREAD_FLAG 0x00200000UL
+
+__attribute__((format(printf, 2, 3))) static void set_error(struct process_error *error,
+							    const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(error->message, sizeof(error->message), format, arguments);
+	va_end(arguments);
+}
+
+int process_stat_parse(const char *text, struct process_stat *stat)
+{
+	const char *open = strchr(text, '(');
+	/* comm may hold anything, parentheses too: it ends at the last one. */
+	const char *close = strrchr(text, ')');
+	unsigned long long start_ticks;
+	size_t length;
+
+	if (!open || !close || close < open)
+		return -EINVAL;
+	length = (size_t)(close - open - 1);
+	if (length >= sizeof(stat->comm))
+		length = sizeof(stat->comm) - 1;
+	memset(stat, 0, sizeof(*stat));
+	memcpy(stat->comm, open + 1, length);
+	/* state ppid pgrp session tty tpgid flags, then twelve more before starttime: proc(5) */
+	if (sscanf(close + 1,
+		   " %c %*d %*d %*d %*d %*d %lu %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d "
+		   "%llu",
+		   &stat->state, &stat->flags, &start_ticks) != 3)
+		return -EINVAL;
+	stat->start_ticks = start_ticks;
+	return 0;
+}
+
+static int read_proc_text(pid_t pid, const char *name, char *text, size_t size)
+{
+	char path[64];
+	ssize_t got;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	got = read(fd, text, size - 1);
+	if (got < 0)
+		got = -errno;
+	close(fd);
+	if (got < 0)
+		return (int)got;
+	text[got] = '\0';
+	return 0;
+}
+
+static int read_stat(pid_t pid, struct process_stat *stat)
+{
+	char text[1024];
+	int error = pid > 0 ? read_proc_text(pid, "stat", text, sizeof(text)) : -ESRCH;
+
+	return error ? error : process_stat_parse(text, stat);
+}
+
+static int identify(pid_t pid, const struct process_stat *stat, struct process_identity *identity)
+{
+	struct stat owner;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+	if (stat == NULL || lstat(path, &owner))
+		return -ESRCH;
+	identity->pid = pid;
+	identity->uid = owner.st_uid;
+	identity->start_ticks = stat->start_ticks;
+	identity->start_time_seconds = clock_boot_offset_seconds() +
+				       (double)stat->start_ticks / (double)sysconf(_SC_CLK_TCK);
+	memcpy(identity->comm, stat->comm, sizeof(identity->comm));
+	return 0;
+}
+
+int process_identify(pid_t pid, struct process_identity *identity)
+{
+	struct process_stat stat;
+	int error = read_stat(pid, &stat);
+
+	return error ? error : identify(pid, &stat, identity);
+}
+
+static pid_t thread_group_of(pid_t pid)
+{
+	char text[4096];
+	const char *line;
+	int group = -1;
+
+	if (read_proc_text(pid, "status", text, sizeof(text)))
+		return -1;
+	line = strstr(text, "\nTgid:");
+	return line && sscanf(line, "\nTgid: %d", &group) == 1 ? group : -1;
+}
+
+/* The program's ELF class, 32 or 64; 0 unknown. Works for deleted files. */
+static int program_word_bits(pid_t pid)
+{
+	unsigned char head[EI_NIDENT] = {0};
+	char path[64];
+	ssize_t got;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return 0;
+	got = read(fd, head, sizeof(head));
+	close(fd);
+	if (got != (ssize_t)sizeof(head) || memcmp(head, ELFMAG, SELFMAG) != 0)
+		return 0;
+	return head[EI_CLASS] == ELFCLASS32 ? 32 : 64;
+}
+
+int process_check(pid_t pid, struct process_identity *identity, struct process_error *error)
+{
+	struct process_stat stat;
+	int result = read_stat(pid, &stat);
+	pid_t group;
+
+	if (result == -ESRCH) {
+		set_error(error, "there is no process %d", (int)pid);
+		return result;
+	}
+	if (result) {
+		set_error(error, "cannot read /proc/%d/stat: %s", (int)pid, strerror(-result));
+		return result;
+	}
+	group = thread_group_of(pid);
+	if (group > 0 && group != pid) {
+		set_error(error, "%d is a thread of process %d: name the process", (int)pid,
+			  (int)group);
+		return -ESRCH;
+	}
+	if (stat.state == 'Z' || stat.state == 'X') {
+		set_error(error, "process %d has exited and waits for its parent (a zombie): it "
+				 "holds no memory any more", (int)pid);
+		return -ESRCH;
+	}
+	if (stat.flags & KERNEL_THREAD_FLAG) {
+		set_error(error, "%d is a kernel thread: it has no user memory to watch", (int)pid);
+		return -EINVAL;
+	}
+	if (pid == getpid()) {
+		set_error(error, "%d is memwatchd itself, which does not watch itself", (int)pid);
+		return -EINVAL;
+	}
+	if (program_word_bits(pid) == 32) {
+		set_error(error, "process %d runs a 32-bit program: only 64-bit ones can be watched",
+			  (int)pid);
+		return -ENOEXEC;
+	}
+	result = identify(pid, &stat, identity);
+	if (result)
+		set_error(error, "process %d has just exited", (int)pid);
+	return result;
+}

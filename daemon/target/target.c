@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "target/target.h"
+
+#include "clock.h"
+#include "log.h"
+#include "probe/plan.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * A generation lasts a sixteenth of the target's age, so that the ring always spans the better part
+ * of it, but at least this long.
+ */
+#define GENERATION_SECONDS_MIN 2.0
+
+/*
+ * Most forks exec at once and lose their copied breakpoints by that; those that live on are swept
+ * together after this.
+ */
+#define SWEEP_DELAY_SECONDS 1.0
+
+struct target_module {
+	struct module *module;
+	struct probe_plan plan; /* cookies with the slot */
+	struct probe_link *link;
+};
+
+struct target_table {
+	struct probe_object *object;
+	struct module_cache *module_cache;
+	const struct probe_backend *backend;
+	struct target **slots;
+	size_t slot_count;
+	uint64_t last_lease_id;
+};
+
+__attribute__((format(printf, 2, 3))) static void set_error(struct process_error *error,
+							    const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(error->message, sizeof(error->message), format, arguments);
+	va_end(arguments);
+}
+
+struct target_table *target_table_new(struct probe_object *object, struct module_cache *modules,
+				      const struct probe_backend *backend)
+{
+	struct target_table *table = calloc(1, sizeof(*table));
+
+	if (!table)
+		return NULL;
+	table->object = object;
+	table->module_cache = modules;
+	table->backend = backend;
+	table->slot_count = probe_object_limits(object)->targets_max;
+	table->slots = calloc(table->slot_count, sizeof(struct target *));
+	if (!table->slots) {
+		free(table);
+		return NULL;
+	}
+	return table;
+}
+
+void target_table_free(struct target_table *table)
+{
+	if (!table)
+		return;
+	for (size_t slot = 0; slot < table->slot_count; slot++)
+		if (table->slots[slot])
+			target_unwatch(table, table->slots[slot]);
+	free(table->slots);
+	free(table);
+}
+
+/* ---- Probes ---- */
+
+static void detach_modules(struct target_table *table, struct target *target)
+{
+	for (size_t i = 0; i < target->module_count; i++) {
+		table->backend->detach(target->modules[i].link);
+		probe_plan_clear(&target->modules[i].plan);
+		module_release(target->modules[i].module);
+	}
+	free(target->modules);
+	target->modules = NULL;
+	target->module_count = 0;
+	target->probe_count = 0;
+	target->single_stepped_count = 0;
+	target->allocators[0] = '\0';
+}
+
+static bool target_has_module(const struct target *target, const struct module *module)
+{
+	for (size_t i = 0; i < target->module_count; i++)
+		if (target->modules[i].module == module)
+			return true;
+	return false;
+}
+
+static int attach_plan(struct target_table *table, struct target *target, struct module *module,
+		       struct probe_plan *plan)
+{
+	struct target_module *grown;
+	struct probe_link *link;
+	char path[128];
+	int error;
+
+	for (size_t i = 0; i < plan->point_count; i++)
+		plan->points[i].cookie |= (uint64_t)target->slot << RECORD_COOKIE_SLOT_SHIFT;
+	grown = reallocarray(target->modules, target->module_count + 1, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	target->modules = grown;
+	error = address_space_module_proc_path(target->space, module, path, sizeof(path));
+	if (!error)
+		error = table->backend->attach(table->object, target->identity.pid, path,
+					       plan->points, plan->point_count, &link);
+	if (error)
+		return error;
+	target->modules[target->module_count++] =
+		(struct target_module){.module = module_hold(module), .plan = *plan, .link = link};
+	target->probe_count += plan->point_count;
+	target->single_stepped_count += plan->single_stepped_count;
+	return 0;
+}
+
+static void attach_module(struct target_table *table, struct target *target,
+			  struct module *module)
+{
+	struct probe_plan plan;
+	int error;
+
+	if (target_has_module(target, module) || module_word_bits(module) != 64)
+		return;
+	if (probe_plan_make(module_fd(module), &plan) || !plan.point_count)
+		return;
+	error = attach_plan(table, target, module, &plan);
+	if (error) {
+		snprintf(target->attach_failure, sizeof(target->attach_failure),
+			 "probes could not be attached to %s: %s", module_path(module),
+			 strerror(-error));
+		log_write(LOG_WARN, "process %d (%s): %s", (int)target->identity.pid,
+			  target->identity.comm, target->attach_failure);
+		probe_plan_clear(&plan);
+		return;
+	}
+	if (plan.has_allocator) {
+		/* allocators holds one name for each kind, however many modules bring it */
+		char name[sizeof(plan.allocators)];
+
+		snprintf(name, sizeof(name), "%.*s", (int)strcspn(plan.allocators, ","),
+			 plan.allocators);
+		if (!strstr(target->allocators, name)) {
+			size_t used = strlen(target->allocators);
+
+			snprintf(target->allocators + used, sizeof(target->allocators) - used,
+				 "%s%s", used ? "," : "", name);
+		}
+	}
+}
+
+static int refresh_and_attach(struct target_table *table, struct target *target)
+{
+	int error = address_space_refresh(target->space);
+	size_t count;
+
+	target->is_refresh_due = false;
+	if (error)
+		return error;
+	count = address_space_module_count(target->space);
+	for (size_t i = 0; i < count; i++)
+		attach_module(table, target, address_space_module(target->space, i));
+	return 0;
+}
+
+void target_refresh(struct target_table *table, struct target *target)
+{
+	refresh_and_attach(table, target);
+}
+
+/* ---- Beginning and end ---- */
+
+static struct record_target_control *control_of(struct target_table *table,
+						const struct target *target)
+{
+	return &probe_object_controls(table->object)[target->slot];
+}
+
+static struct record_target_counters *counters_of(struct target_table *table,
+						  const struct target *target)
+{
+	return &probe_object_counters(table->object)[target->slot];
+}
+
+static void begin_account(struct target_table *table, struct target *target, uint32_t account)
+{
+	double now = clock_monotonic_seconds();
+
+	target->account = account;
+	target->watched_since_seconds = now;
+	target->generation = 1;
+	target->generation_start_seconds[1] = now;
+	control_of(table, target)->generation = 1;
+	counters_of(table, target)->overflow_site =
+		probe_object_new_overflow_site(table->object, account);
+}
+
+static void open_slot(struct target_table *table, struct target *target)
+{
+	struct record_target_control *control = control_of(table, target);
+	struct record_target_counters *counters = counters_of(table, target);
+	uint32_t account = probe_object_new_account(table->object);
+
+	memset(counters, 0, sizeof(*counters));
+	probe_object_reset_hits(table->object, target->slot);
+	counters->account = account;
+	begin_account(table, target, account);
+	control->sampling_interval_bytes = target->sampling_interval_bytes;
+	control->blocks_max = probe_object_limits(table->object)->blocks_max;
+	control->is_enabled = 1;
+}
+
+static struct target *slot_take(struct target_table *table)
+{
+	struct target *target;
+
+	for (size_t slot = 0; slot < table->slot_count; slot++) {
+		if (table->slots[slot])
+			continue;
+		target = calloc(1, sizeof(*target));
+		if (!target)
+			return NULL;
+		target->slot = (uint32_t)slot;
+		table->slots[slot] = target;
+		return target;
+	}
+	return NULL;
+}
+
+/* Whether the pid still names the process it named before the probes went in. */
+static bool is_same_process(const struct process_identity *identity)
+{
+	struct process_identity now;
+
+	return !process_identify(identity->pid, &now) &&
+	       now.start_ticks == identity->start_ticks;
+}
+
+static int explain_watch_error(int error, const struct target *target, struct process_error *message)
+{
+	int pid = (int)target->identity.pid;
+
+	if (error == -ESRCH)
+		set_error(message, "process %d has just exited", pid);
+	else if (error == -EACCES || error == -EPERM)
+		set_error(message,
+			  "cannot read /proc/%d/maps: %s (memwatchd needs CAP_SYS_PTRACE; see "
+			  "memwatchctl doctor)",
+			  pid, strerror(-error));
+	else
+		set_error(message, "cannot watch process %d: %s", pid, strerror(-error));
+	return error;
+}
+
+static int explain_no_allocator(const struct target *target, struct process_error *message)
+{
+	int pid = (int)target->identity.pid;
+
+	if (target->attach_failure[0])
+		set_error(message, "process %d: %s", pid, target->attach_failure);
+	else if (address_space_unreadable(target->space))
+		set_error(message,
+			  "process %d: %zu of its mapped program files cannot be opened, and no "
+			  "known allocator is in the others",
+			  pid, address_space_unreadable(target->space));
+	else
+		set_error(message,
+			  "process %d uses no allocator that memwatch knows (glibc, shared or "
+			  "statically linked with its symbols kept)",
+			  pid);
+	return target->attach_failure[0] ? -EIO : -ENOEXEC;
+}
+
+int target_watch(struct target_table *table, pid_t pid, uint64_t sampling_interval_bytes,
+		 struct target **watched, struct process_error *message)
+{
+	struct process_identity identity;
+	struct target *target;
+	int error;
+
+	if (!probe_object_has_sessions(table->object)) {
+		set_error(message, "this kernel has no uprobe sessions (Linux 6.13 or later is "
+				   "needed to watch a process; see memwatchctl doctor)");
+		return -ENOTSUP;
+	}
+	error = process_check(pid, &identity, message);
+	if (error)
+		return error;
+	target = slot_take(table);
+	if (!target) {
+		set_error(message,
+			  "%zu processes are watched already, the most that targets_max allows",
+			  target_count(table));
+		return -ENOSPC;
+	}
+	target->identity = identity;
+	target->sampling_interval_bytes = sampling_interval_bytes;
+	target->space = address_space_new(pid, table->module_cache);
+	open_slot(table, target);
+	error = target->space ? 0 : -ENOMEM;
+	/* First the lifecycle, then the probes: an exec or exit meanwhile is not missed. */
+	error = error ? error : probe_object_set_slot(table->object, (uint32_t)pid, target->slot);
+	error = error ? error : refresh_and_attach(table, target);
+	if (!error && !is_same_process(&identity))
+		error = -ESRCH;
+	if (error)
+		explain_watch_error(error, target, message);
+	else if (!target->allocators[0])
+		error = explain_no_allocator(target, message);
+	if (error) {
+		target_unwatch(table, target);
+		return error;
+	}
+	*watched = target;
+	return 0;
+}
+
+void target_unwatch(struct target_table *table, struct target *target)
+{
+	control_of(table, target)->is_enabled = 0;
+	probe_object_clear_slot(table->object, (uint32_t)target->identity.pid);
+	detach_modules(table, target);
+	counters_of(table, target)->account = 0;
+	address_space_free(target->space);
+	table->slots[target->slot] = NULL;
+	free(target);
+}
+
+void target_handle_exec(struct target_table *table, struct target *target, uint32_t new_account,
+			bool is_leader_changed)
+{
+	struct address_space *space =
+		address_space_new(target->identity.pid, table->module_cache);
+	struct process_identity identity;
+
+	begin_account(table, target, new_account);
+	if (!process_identify(target->identity.pid, &identity))
+		target->identity = identity;
+	if (space) {
+		address_space_free(target->space);
+		target->space = space;
+	}
+	/*
+	 * Links follow the task. Those on files that the new program maps as well work from its first
+	 * instruction; so they stay, unless the task itself is another one now.
+	 */
+	if (is_leader_changed)
+		detach_modules(table, target);
+	refresh_and_attach(table, target);
+}
+
+/* ---- Finding ---- */
+
+struct target *target_by_pid(const struct target_table *table, pid_t pid)
+{
+	for (size_t slot = 0; slot < table->slot_count; slot++)
+		if (table->slots[slot] && table->slots[slot]->identity.pid == pid)
+			return table->slots[slot];
+	return NULL;
+}
+
+struct target *target_by_account(const struct target_table *table, uint32_t slot,
+				 uint32_t account)
+{
+	if (slot >= table->slot_count || !table->slots[slot] ||
+	    table->slots[slot]->account != account)
+		return NULL;
+	return table->slots[slot];
+}
+
+struct probe_object *target_table_object(const struct target_table *table)
+{
+	return table->object;
+}
+
+size_t target_count(const struct target_table *table)
+{
+	size_t count = 0;
+
+	for (size_t slot = 0; slot < table->slot_count; slot++)
+		count += table->slots[slot] != NULL;
+	return count;
+}
+
+size_t target_max(const struct target_table *table)
+{
+	return table->slot_count;
+}
+
+struct target *target_next(const struct target_table *table, size_t *cursor)
+{
+	while (*cursor < table->slot_count) {
+		struct target *target = table->slots[(*cursor)++];
+
+		if (target)
+			return target;
+	}
+	return NULL;
+}
+
+/* ---- Leases ---- */
+
+static bool target_is_held(const struct target *target)
+{
+	return target->is_persistent || target_lease_count(target) > 0;
+}
+
+uint64_t target_lease(struct target_table *table, struct target *target, uint64_t lease_id,
+		      double seconds, double now_seconds)
+{
+	struct target_lease *chosen = NULL;
+
+	for (size_t i = 0; i < TARGET_LEASES_MAX; i++) {
+		struct target_lease *lease = &target->leases[i];
+
+		if (lease_id && lease->id == lease_id) {
+			chosen = lease;
+			break;
+		}
+		if (!chosen && !lease->id)
+			chosen = lease;
+	}
+	if (!chosen)
+		return 0;
+	if (!chosen->id)
+		chosen->id = ++table->last_lease_id;
+	chosen->expires_seconds = now_seconds + seconds;
+	return chosen->id;
+}
+
+bool target_release(struct target *target, uint64_t lease_id)
+{
+	if (!lease_id)
+		target->is_persistent = false;
+	for (size_t i = 0; i < TARGET_LEASES_MAX; i++)
+		if (!lease_id || target->leases[i].id == lease_id)
+			target->leases[i].id = 0;
+	return target_is_held(target);
+}
+
+bool target_expire_leases(struct target *target, double now_seconds)
+{
+	for (size_t i = 0; i < TARGET_LEASES_MAX; i++)
+		if (target->leases[i].id && target->leases[i].expires_seconds <= now_seconds)
+			target->leases[i].id = 0;
+	return target_is_held(target);
+}
+
+uint32_t target_lease_count(const struct target *target)
+{
+	uint32_t count = 0;
+
+	for (size_t i = 0; i < TARGET_LEASES_MAX; i++)
+		count += target->leases[i].id != 0;
+	return count;
+}
+
+/* ---- What time brings ---- */
+
+void target_advance_generation(struct target_table *table, struct target *target,
+			       double now_seconds)
+{
+	double age = now_seconds - target->watched_since_seconds;
+	double began = target->generation_start_seconds[target->generation % RECORD_GENERATIONS];
+	double lasts = age / RECORD_GENERATIONS;
+
+	if (lasts < GENERATION_SECONDS_MIN)
+		lasts = GENERATION_SECONDS_MIN;
+	if (now_seconds - began < lasts)
+		return;
+	target->generation++;
+	target->generation_start_seconds[target->generation % RECORD_GENERATIONS] = now_seconds;
+	__atomic_store_n(&control_of(table, target)->generation, target->generation,
+			 __ATOMIC_RELAXED);
+}
+
+void target_handle_fork(struct target *target, double now_seconds)
+{
+	if (target->sweep_due_seconds <= 0)
+		target->sweep_due_seconds = now_seconds + SWEEP_DELAY_SECONDS;
+}
+
+void target_sweep_forks(struct target_table *table, struct target *target, double now_seconds)
+{
+	char path[128];
+
+	if (target->sweep_due_seconds <= 0 || now_seconds < target->sweep_due_seconds)
+		return;
+	target->sweep_due_seconds = 0;
+	for (size_t i = 0; i < target->module_count; i++) {
+		struct target_module *probed = &target->modules[i];
+
+		if (!address_space_module_proc_path(target->space, probed->module, path,
+						    sizeof(path)))
+			table->backend->sweep(table->object, target->identity.pid, path,
+					      probed->plan.points, probed->plan.point_count);
+	}
+}

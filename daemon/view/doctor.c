@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* doctor: what this kernel offers, what is missing and how to mend it. */
+#include "view/state.h"
+#include "view/view.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#define CHECKS_MAX 8
+#define COSTS_MAX  4
+
+__attribute__((format(printf, 1, 2))) static char *format_text(const char *format, ...)
+{
+	char *text = NULL;
+	va_list arguments;
+
+	va_start(arguments, format);
+	if (vasprintf(&text, format, arguments) < 0)
+		text = NULL;
+	va_end(arguments);
+	return text;
+}
+
+/* Takes ownership of detail and remedy. */
+static void add_check(struct answer_doctor *answer, const char *name, const char *state,
+		      char *detail, char *remedy)
+{
+	answer->checks[answer->check_count++] = (struct answer_check){
+		.name = name, .state = state, .detail = detail, .remedy = remedy};
+}
+
+static void check_kernel(struct answer_doctor *answer)
+{
+	struct utsname kernel;
+
+	if (uname(&kernel))
+		return;
+	add_check(answer, "kernel", "ok",
+		  format_text("%s %s %s", kernel.sysname, kernel.release, kernel.machine), NULL);
+}
+
+/* memwatchd does not start without these: that it answers says that they are there. */
+static void check_started(struct answer_doctor *answer)
+{
+	add_check(answer, "type information", "ok", format_text("/sys/kernel/btf/vmlinux"), NULL);
+	add_check(answer, "BPF programs", "ok",
+		  format_text("loaded; exec, exit, fork and OOM kills are seen (no tracefs needed)"),
+		  NULL);
+}
+
+static void check_sessions(const struct state *state, struct answer_doctor *answer)
+{
+	if (probe_object_has_sessions(state->object))
+		add_check(answer, "uprobe session", "ok",
+			  format_text("the kernel has uprobe sessions"), NULL);
+	else
+		add_check(answer, "uprobe session", "missing",
+			  format_text("no process can be watched; the host's counters work"),
+			  format_text("run Linux 6.13 or later"));
+}
+
+static void check_trial(const struct state *state, struct answer_doctor *answer)
+{
+	if (!probe_object_has_sessions(state->object))
+		return;
+	if (state->costs.is_known)
+		add_check(answer, "watching a process", "ok",
+			  format_text("tried at the start on a child of memwatchd's own"), NULL);
+	else
+		add_check(answer, "watching a process", "missing",
+			  format_text("the trial on a child failed: %s", state->calibration_error),
+			  format_text("run memwatchd as root or with the capabilities of its "
+				      "systemd unit, and see its log"));
+}
+
+static void check_map_files(struct answer_doctor *answer)
+{
+	char path[64];
+
+	/* Our own: whether the kernel lets us follow the links at all. */
+	snprintf(path, sizeof(path), "/proc/%d/map_files", (int)getpid());
+	if (!access(path, R_OK | X_OK))
+		add_check(answer, "mapped files", "ok",
+			  format_text("deleted files and other mount namespaces can be read"),
+			  NULL);
+	else
+		add_check(answer, "mapped files", "degraded",
+			  format_text("%s: %s", path, strerror(errno)),
+			  format_text("give memwatchd CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN, and a "
+				      "kernel with CONFIG_CHECKPOINT_RESTORE"));
+}
+
+static void add_costs(const struct state *state, struct answer_doctor *answer)
+{
+	const struct probe_costs *costs = &state->costs;
+	const struct answer_cost all[COSTS_MAX] = {
+		{"allocation_exact", costs->allocation_exact_ns},
+		{"allocation_unsampled", costs->allocation_unsampled_ns},
+		{"free_exact", costs->free_exact_ns},
+		{"free_unknown", costs->free_unknown_ns},
+	};
+
+	for (size_t i = 0; i < COSTS_MAX; i++) {
+		answer->costs[i] = all[i];
+		if (!costs->is_known)
+			answer->costs[i].ns = -1;
+	}
+	answer->cost_count = COSTS_MAX;
+}
+
+static bool all_texts_made(const struct answer_doctor *answer)
+{
+	for (size_t i = 0; i < answer->check_count; i++)
+		if (!answer->checks[i].detail)
+			return false;
+	return true;
+}
+
+int view_doctor(struct state *state, struct answer_doctor **answer)
+{
+	struct answer_doctor *made = calloc(1, sizeof(*made));
+
+	if (!made)
+		return -ENOMEM;
+	made->checks = calloc(CHECKS_MAX, sizeof(*made->checks));
+	made->costs = calloc(COSTS_MAX, sizeof(*made->costs));
+	if (!made->checks || !made->costs) {
+		answer_doctor_free(made);
+		return -ENOMEM;
+	}
+	check_kernel(made);
+	check_started(made);
+	check_sessions(state, made);
+	check_trial(state, made);
+	check_map_files(made);
+	add_costs(state, made);
+	made->is_healthy = true;
+	for (size_t i = 0; i < made->check_count; i++)
+		if (!strcmp(made->checks[i].state, "missing"))
+			made->is_healthy = false;
+	if (!all_texts_made(made)) {
+		answer_doctor_free(made);
+		return -ENOMEM;
+	}
+	*answer = made;
+	return 0;
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "view/losses.h"
+
+#include "view/state.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct loss_kind {
+	const char *name;
+	size_t offset; /* in struct record_target_counters */
+	/* What is missing from the account because of it; NULL when nothing is. */
+	const char *consequence;
+};
+
+#define LOSS(name, field, consequence)                                                             \
+	{                                                                                          \
+		name, offsetof(struct record_target_counters, field), consequence                  \
+	}
+
+static const struct loss_kind loss_kinds[] = {
+	LOSS("map_full", lost_blocks_map_full,
+	     "blocks are not accounted because the block map is full (raise blocks_max)"),
+	LOSS("share_full", lost_blocks_share_full,
+	     "blocks are not accounted because the target's share of the block map is used up "
+	     "(raise blocks_max or the sampling interval)"),
+	LOSS("error", lost_blocks_error,
+	     "blocks are not accounted because the kernel had no memory or an argument could not "
+	     "be read"),
+	LOSS("sites_full", lost_sites,
+	     "blocks are accounted without their stack because the site table is full (raise "
+	     "sites_max)"),
+	LOSS("mapping_events", lost_mapping_events,
+	     "mappings are not accounted because the event buffer was full (raise ring_buffer)"),
+	LOSS("missed_frees", missed_frees, NULL),
+	LOSS("abandoned_calls", abandoned_calls, NULL),
+	LOSS("delayed_stacks", delayed_stacks, NULL),
+	LOSS("truncated_stacks", truncated_stacks, NULL),
+};
+
+#define LOSS_KINDS (sizeof(loss_kinds) / sizeof(loss_kinds[0]))
+
+static uint64_t *loss_field(const struct record_target_counters *counters,
+			    const struct loss_kind *kind)
+{
+	return (uint64_t *)((char *)counters + kind->offset);
+}
+
+struct answer_loss *losses_of_account(const struct account *account, size_t *count)
+{
+	struct answer_loss *losses = calloc(LOSS_KINDS, sizeof(*losses));
+
+	*count = 0;
+	if (!losses)
+		return NULL;
+	for (size_t i = 0; i < LOSS_KINDS; i++)
+		losses[(*count)++] = (struct answer_loss){
+			.name = loss_kinds[i].name,
+			.count = *loss_field(&account->counters, &loss_kinds[i]),
+		};
+	return losses;
+}
+
+void losses_add_ended(struct record_target_counters *totals, const struct account *account)
+{
+	for (size_t i = 0; i < LOSS_KINDS; i++)
+		*loss_field(totals, &loss_kinds[i]) +=
+			*loss_field(&account->counters, &loss_kinds[i]);
+}
+
+struct answer_loss *losses_of_state(struct state *state, size_t *count)
+{
+	const struct record_host_counters *host = probe_object_host_counters(state->object);
+	struct answer_loss *losses = calloc(LOSS_KINDS + 2, sizeof(*losses));
+	struct account *account;
+	size_t cursor = 0;
+
+	*count = 0;
+	if (!losses)
+		return NULL;
+	for (size_t i = 0; i < LOSS_KINDS; i++)
+		losses[(*count)++] = (struct answer_loss){
+			.name = loss_kinds[i].name,
+			.count = *loss_field(&state->ended_losses, &loss_kinds[i]),
+		};
+	while ((account = account_next(state->accounts, &cursor))) {
+		if (account->end_reason)
+			continue;
+		account_update(state->accounts, account);
+		for (size_t i = 0; i < LOSS_KINDS; i++)
+			losses[i].count += *loss_field(&account->counters, &loss_kinds[i]);
+	}
+	losses[(*count)++] = (struct answer_loss){.name = "lifecycle_events",
+						  .count = host->lost_lifecycle_events};
+	losses[(*count)++] =
+		(struct answer_loss){.name = "oom_events", .count = host->lost_oom_events};
+	return losses;
+}
+
+uint64_t losses_lost_events(const struct account *account)
+{
+	uint64_t sum = account->mappings_refused;
+
+	for (size_t i = 0; i < LOSS_KINDS; i++)
+		if (loss_kinds[i].consequence)
+			sum += *loss_field(&account->counters, &loss_kinds[i]);
+	return sum;
+}
+
+char *losses_explain(const struct account *account)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+	const char *separator = "";
+
+	if (!out)
+		return NULL;
+	if (account->attach_failure[0]) {
+		fprintf(out, "%s", account->attach_failure);
+		separator = "; ";
+	}
+	if (!account->allocators[0]) {
+		fprintf(out, "%sthe program uses no allocator that memwatch knows", separator);
+		separator = "; ";
+	}
+	for (size_t i = 0; i < LOSS_KINDS; i++) {
+		uint64_t count = *loss_field(&account->counters, &loss_kinds[i]);
+
+		if (!count || !loss_kinds[i].consequence)
+			continue;
+		fprintf(out, "%s%llu %s", separator, (unsigned long long)count,
+			loss_kinds[i].consequence);
+		separator = "; ";
+	}
+	if (account->mappings_refused)
+		fprintf(out, "%s%llu mappings are not accounted: too many or out of range",
+			separator, (unsigned long long)account->mappings_refused);
+	fclose(out);
+	if (text && *text)
+		return text;
+	free(text);
+	return NULL;
+}

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* leaks and stacks: the sites of one account, with or without verdicts. */
+#include "view/sites.h"
+
+#include "clock.h"
+#include "view/losses.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A site with its stack copied, so that it can be named when the account is gone. */
+struct gathered_site {
+	struct answer_site site;
+	const struct site *origin; /* valid under the lock */
+	struct stack *stack;       /* owned copy; NULL unknown */
+	uint64_t sort_key;
+};
+
+struct gathered_sites {
+	struct answer_sites *answer; /* its sites are still missing */
+	struct gathered_site *sites;
+	size_t site_count;
+};
+
+bool viewer_sees(const struct view_viewer *viewer, uid_t uid)
+{
+	return viewer->sees_all || viewer->uid == uid;
+}
+
+int viewer_find_account(struct state *state, const struct view_viewer *viewer, pid_t pid,
+			struct account **account)
+{
+	struct process_identity identity;
+
+	*account = account_by_pid(state->accounts, pid);
+	if (*account)
+		return viewer_sees(viewer, (*account)->identity.uid) ? 0 : -EPERM;
+	if (process_identify(pid, &identity))
+		return -ESRCH;
+	return viewer_sees(viewer, identity.uid) ? -ENODATA : -EPERM;
+}
+
+/* ---- Gathering, under the lock ---- */
+
+static struct stack *stack_copy(const struct stack *stack)
+{
+	size_t bytes = sizeof(*stack) + stack->frame_count * sizeof(stack->frames[0]);
+	struct stack *copy = malloc(bytes);
+
+	if (!copy)
+		return NULL;
+	memcpy(copy, stack, bytes);
+	for (uint32_t i = 0; i < copy->frame_count; i++)
+		if (copy->frames[i].module)
+			module_hold(copy->frames[i].module);
+	return copy;
+}
+
+static void gather_site(const struct account *account, const struct site *site,
+			const struct view_sites_options *options, double now,
+			struct gathered_site *gathered)
+{
+	struct answer_site *answer = &gathered->site;
+	struct verdict_conclusion conclusion;
+	struct site_numbers numbers;
+
+	site_read_numbers(site, &numbers);
+	account_judge(account, site, now, &conclusion);
+	*answer = (struct answer_site){
+		.verdict = conclusion.verdict,
+		.is_mapping = site_is_mapping(site),
+		.outstanding_bytes = numbers.outstanding_bytes,
+		.outstanding_bytes_stderr = sqrt(numbers.outstanding_variance),
+		.outstanding_objects = numbers.outstanding_objects,
+		.allocated_bytes = numbers.allocated_bytes,
+		.allocated_objects = numbers.allocated_objects,
+		.freed_bytes = numbers.freed_bytes,
+		.freed_objects = numbers.freed_objects,
+		.growth_bytes_per_second = conclusion.growth_bytes_per_second,
+		.oldest_age_seconds = conclusion.oldest_age_seconds,
+		.stack_end = stack_end_name(site->stack ? site->stack->end : STACK_END_LOST),
+	};
+	if (options->has_verdicts)
+		answer->reason = strdup(conclusion.reason);
+	gathered->sort_key = options->sort == ANSWER_SORT_ALLOCATED
+				     ? numbers.allocated_bytes
+				     : (uint64_t)(numbers.outstanding_bytes > 0
+							  ? numbers.outstanding_bytes
+							  : 0);
+}
+
+static int compare_sites(const void *a, const void *b)
+{
+	const struct gathered_site *left = a, *right = b;
+
+	if (left->sort_key != right->sort_key)
+		return left->sort_key < right->sort_key ? 1 : -1;
+	return 0;
+}
+
+static int compare_verdicts(const void *a, const void *b)
+{
+	const struct gathered_site *left = a, *right = b;
+
+	if (left->site.verdict != right->site.verdict)
+		return left->site.verdict < right->site.verdict ? -1 : 1;
+	return compare_sites(a, b);
+}
+
+/* A site that never made anything is the trace of an inner call: nothing to report. */
+static bool is_listed(const struct gathered_site *gathered,
+		      const struct view_sites_options *options)
+{
+	const struct answer_site *site = &gathered->site;
+
+	if (!site->allocated_bytes && site->allocated_objects <= 0)
+		return false;
+	return !options->has_verdicts || options->is_all || site->verdict < VERDICT_CACHE;
+}
+
+static void gather_totals(const struct account *account, struct answer_sites *answer)
+{
+	double variance = 0;
+
+	for (size_t i = 0; i < account->site_count; i++) {
+		struct site_numbers numbers;
+
+		site_read_numbers(account->sites[i], &numbers);
+		answer->outstanding_bytes += numbers.outstanding_bytes;
+		answer->outstanding_objects += numbers.outstanding_objects;
+		variance += numbers.outstanding_variance;
+	}
+	answer->outstanding_bytes_stderr = sqrt(variance);
+}
+
+static struct answer_sites *gather_head(struct state *state, const struct account *account,
+					const struct view_sites_options *options, double now)
+{
+	struct answer_sites *answer = calloc(1, sizeof(*answer));
+
+	if (!answer)
+		return NULL;
+	answer->pid = account->identity.pid;
+	memcpy(answer->comm, account->identity.comm, sizeof(answer->comm));
+	answer->start_time_seconds = account->identity.start_time_seconds;
+	answer->observed_seconds = account_observed_seconds(account, now);
+	answer->sampling_interval_bytes = account->sampling_interval_bytes;
+	answer->incomplete_reason = losses_explain(account);
+	answer->is_complete = !answer->incomplete_reason;
+	answer->lost_events = losses_lost_events(account);
+	answer->losses = losses_of_account(account, &answer->loss_count);
+	answer->is_ended = account->end_reason != NULL;
+	answer->end_reason = account->end_reason;
+	answer->has_verdicts = options->has_verdicts;
+	answer->overhead_share =
+		probe_costs_share(&state->costs, &account->hits,
+				  account->sampling_interval_bytes <= 1, answer->observed_seconds);
+	gather_totals(account, answer);
+	return answer;
+}
+
+static void gather_stacks(struct gathered_sites *gathered)
+{
+	for (size_t i = 0; i < gathered->site_count; i++) {
+		const struct stack *stack = gathered->sites[i].origin->stack;
+
+		gathered->sites[i].stack = stack ? stack_copy(stack) : NULL;
+	}
+}
+
+/* Sorts and cuts to the top. */
+static void gather_select(const struct account *account, const struct view_sites_options *options,
+			  double now, struct gathered_sites *gathered)
+{
+	size_t count = 0, cut;
+
+	for (size_t i = 0; i < account->site_count; i++) {
+		struct gathered_site *site = &gathered->sites[count];
+
+		gather_site(account, account->sites[i], options, now, site);
+		if (!is_listed(site, options)) {
+			free(site->site.reason);
+			continue;
+		}
+		site->origin = account->sites[i];
+		count++;
+	}
+	qsort(gathered->sites, count, sizeof(gathered->sites[0]),
+	      options->has_verdicts && !options->is_largest_first ? compare_verdicts
+								    : compare_sites);
+	gathered->answer->sites_total = count;
+	cut = options->top && options->top < count ? options->top : count;
+	for (size_t i = cut; i < count; i++)
+		free(gathered->sites[i].site.reason);
+	gathered->site_count = cut;
+}
+
+static void gathered_free(struct gathered_sites *gathered)
+{
+	if (gathered && gathered->answer)
+		answer_sites_free(gathered->answer);
+	if (gathered)
+		free(gathered->sites);
+	free(gathered);
+}
+
+struct gathered_sites *sites_gather(struct state *state, struct account *account,
+				    const struct view_sites_options *options)
+{
+	struct gathered_sites *gathered = calloc(1, sizeof(*gathered));
+	double now = clock_monotonic_seconds();
+
+	if (!gathered)
+		return NULL;
+	account_update(state->accounts, account);
+	gathered->answer = gather_head(state, account, options, now);
+	gathered->sites = calloc(account->site_count + 1, sizeof(*gathered->sites));
+	if (!gathered->answer || !gathered->sites) {
+		gathered_free(gathered);
+		return NULL;
+	}
+	gather_select(account, options, now, gathered);
+	gather_stacks(gathered);
+	return gathered;
+}
+
+/* ---- Naming, without the lock ---- */
+
+static char *copy_string(const char *text)
+{
+	return text ? strdup(text) : NULL;
+}
+
+static void name_frame(const struct stack_frame *frame, struct answer_frame *answer)
+{
+	struct symbol_name name;
+
+	answer->kind = "native";
+	answer->offset = frame->offset;
+	if (!frame->module)
+		return;
+	answer->module = copy_string(module_path(frame->module));
+	answer->build_id = copy_string(module_build_id(frame->module));
+	/* A return address: the call itself lies before it. */
+	if (module_symbolize(frame->module, frame->offset - 1, &name))
+		return;
+	answer->function = copy_string(name.function);
+	answer->file = copy_string(name.file);
+	answer->line = name.line;
+}
+
+static void name_site(struct gathered_site *gathered)
+{
+	struct stack *stack = gathered->stack;
+
+	if (!stack)
+		return;
+	gathered->site.frames = calloc(stack->frame_count, sizeof(*gathered->site.frames));
+	if (gathered->site.frames) {
+		gathered->site.frame_count = stack->frame_count;
+		for (uint32_t i = 0; i < stack->frame_count; i++)
+			name_frame(&stack->frames[i], &gathered->site.frames[i]);
+	}
+	stack_free(stack);
+}
+
+struct answer_sites *sites_name(struct gathered_sites *gathered)
+{
+	struct answer_sites *answer;
+
+	if (!gathered)
+		return NULL;
+	answer = gathered->answer;
+	answer->sites = calloc(gathered->site_count + 1, sizeof(*answer->sites));
+	for (size_t i = 0; i < gathered->site_count; i++) {
+		name_site(&gathered->sites[i]);
+		if (answer->sites)
+			answer->sites[answer->site_count++] = gathered->sites[i].site;
+	}
+	free(gathered->sites);
+	free(gathered);
+	if (!answer->sites) {
+		answer_sites_free(answer);
+		return NULL;
+	}
+	return answer;
+}
+
+int view_sites(struct state *state, const struct view_viewer *viewer, pid_t pid,
+	       const struct view_sites_options *options, struct answer_sites **answer)
+{
+	struct gathered_sites *gathered = NULL;
+	struct account *account;
+	int error;
+
+	pthread_mutex_lock(&state->lock);
+	error = viewer_find_account(state, viewer, pid, &account);
+	if (!error)
+		gathered = sites_gather(state, account, options);
+	pthread_mutex_unlock(&state->lock);
+	if (error)
+		return error;
+	*answer = sites_name(gathered);
+	return *answer ? 0 : -ENOMEM;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Everything the daemon knows, under one lock. */
+#ifndef MEMWATCH_VIEW_STATE_H
+#define MEMWATCH_VIEW_STATE_H
+
+#include "account/account.h"
+#include "account/postmortem.h"
+#include "target/calibrate.h"
+#include "target/target.h"
+
+#include <pthread.h>
+
+struct state {
+	/* Taken by the main loop while it handles events, and by views while they read. */
+	pthread_mutex_t lock;
+	struct probe_object *object;
+	const struct probe_backend *backend;
+	struct module_cache *modules;
+	struct target_table *targets;
+	struct account_table *accounts;
+	struct postmortem_list *postmortems;
+	struct probe_costs costs;
+	char calibration_error[400]; /* "" when the calibration succeeded */
+	double start_time_seconds;   /* Unix time */
+	uint64_t sampling_interval_bytes; /* default; changed by SIGHUP */
+	uint32_t metrics_processes_max;
+	/* Losses of accounts that have ended, so that totals never fall. */
+	struct record_target_counters ended_losses;
+	uint64_t lifecycle_losses_seen; /* lost lifecycle events that were made good */
+};
+
+/* Ends the watch of a target and its account. Under the lock. */
+void state_end_target(struct state *state, struct target *target, const char *reason);
+/* Ends the account alone, when the target goes on with another one. */
+void state_end_account(struct state *state, struct account *account, const char *reason);
+
+#endif

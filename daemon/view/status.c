@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "view/status.h"
+
+#include "clock.h"
+#include "view/losses.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static uint64_t own_rss_bytes(void)
+{
+	unsigned long long pages = 0;
+	FILE *statm = fopen("/proc/self/statm", "re");
+
+	if (!statm)
+		return 0;
+	if (fscanf(statm, "%*u %llu", &pages) != 1)
+		pages = 0;
+	fclose(statm);
+	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static double own_cpu_seconds(void)
+{
+	struct rusage usage;
+
+	if (getrusage(RUSAGE_SELF, &usage))
+		return 0;
+	return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e-6;
+}
+
+static uint64_t blocks_used(struct state *state)
+{
+	struct account *account;
+	uint64_t used = 0;
+	size_t cursor = 0;
+
+	while ((account = account_next(state->accounts, &cursor)))
+		if (!account->end_reason && account->counters.blocks > 0)
+			used += (uint64_t)account->counters.blocks;
+	return used;
+}
+
+static int fill_maps(struct state *state, struct answer_status *answer)
+{
+	const struct probe_limits *limits = probe_object_limits(state->object);
+
+	answer->maps = calloc(2, sizeof(*answer->maps));
+	if (!answer->maps)
+		return -ENOMEM;
+	answer->maps[0] = (struct answer_map){
+		.name = "blocks", .used = blocks_used(state), .max = limits->blocks_max};
+	answer->maps[1] = (struct answer_map){.name = "sites",
+					      .used = probe_object_sites_used(state->object),
+					      .max = limits->sites_max};
+	answer->map_count = 2;
+	return 0;
+}
+
+int status_fill(struct state *state, struct answer_status *answer)
+{
+	int error;
+
+	pthread_mutex_lock(&state->lock);
+	*answer = (struct answer_status){
+		.version = MEMWATCH_VERSION,
+		.start_time_seconds = state->start_time_seconds,
+		.uptime_seconds = clock_unix_seconds() - state->start_time_seconds,
+		.backend = state->backend->name,
+		.targets = target_count(state->targets),
+		.targets_max = target_max(state->targets),
+		.cpu_seconds = own_cpu_seconds(),
+		.rss_bytes = own_rss_bytes(),
+		.bpf_memory_bytes = probe_object_memory_bytes(state->object),
+		.symbol_cache_bytes = module_cache_bytes(state->modules),
+		.oom_kills_total = probe_object_host_counters(state->object)->oom_kills,
+		.events_total = probe_object_event_count(state->object),
+	};
+	/* Reads every account afresh, which the fill levels then use. */
+	answer->losses = losses_of_state(state, &answer->loss_count);
+	error = answer->losses ? fill_maps(state, answer) : -ENOMEM;
+	pthread_mutex_unlock(&state->lock);
+	return error;
+}
+
+int view_status(struct state *state, struct answer_status **answer)
+{
+	struct answer_status *made = calloc(1, sizeof(*made));
+	int error = made ? status_fill(state, made) : -ENOMEM;
+
+	if (error && made)
+		answer_status_free(made);
+	else if (!error)
+		*answer = made;
+	return error;
+}

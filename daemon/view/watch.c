@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* watch and unwatch: who is a target, and for whom. */
+#include "clock.h"
+#include "view/sites.h"
+#include "view/state.h"
+#include "view/view.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Up to this interval a block's weight fits the kernel's arithmetic (bpf/sample.h). */
+#define INTERVAL_BYTES_MAX (1ULL << 30)
+
+__attribute__((format(printf, 2, 3))) static void set_error(struct view_error *error,
+							    const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(error->message, sizeof(error->message), format, arguments);
+	va_end(arguments);
+}
+
+static int check_viewer(const struct view_viewer *viewer, pid_t pid, struct view_error *error)
+{
+	struct process_identity identity;
+
+	if (process_identify(pid, &identity)) {
+		set_error(error, "there is no process %d", (int)pid);
+		return -ESRCH;
+	}
+	if (viewer_sees(viewer, identity.uid))
+		return 0;
+	set_error(error,
+		  "process %d belongs to user %u: only root, members of the socket's group and "
+		  "that user may watch it",
+		  (int)pid, (unsigned)identity.uid);
+	return -EPERM;
+}
+
+static int start_watch(struct state *state, pid_t pid, uint64_t interval_bytes,
+		       struct target **target, struct view_error *error)
+{
+	struct process_error reason = {""};
+	int result = target_watch(state->targets, pid, interval_bytes, target, &reason);
+
+	if (result) {
+		set_error(error, "%s", reason.message);
+		return result;
+	}
+	if (account_open(state->accounts, *target))
+		return 0;
+	target_unwatch(state->targets, *target);
+	set_error(error, "out of memory");
+	return -ENOMEM;
+}
+
+static int check_interval(const struct target *target, uint64_t wanted_bytes,
+			  struct view_error *error)
+{
+	if (!wanted_bytes || wanted_bytes == target->sampling_interval_bytes)
+		return 0;
+	set_error(error,
+		  "process %d is already watched with a sampling interval of %llu bytes (1: exact): "
+		  "unwatch it first",
+		  (int)target->identity.pid, (unsigned long long)target->sampling_interval_bytes);
+	return -EBUSY;
+}
+
+static int hold_target(struct state *state, struct target *target,
+		       const struct view_watch_options *options, struct view_watch_result *result,
+		       struct view_error *error)
+{
+	if (options->lease_seconds <= 0) {
+		target->is_persistent = true;
+		return 0;
+	}
+	result->lease_id = target_lease(state->targets, target, options->lease_id,
+					options->lease_seconds, clock_monotonic_seconds());
+	if (result->lease_id)
+		return 0;
+	set_error(error, "process %d has %d observers already, the most there can be",
+		  (int)target->identity.pid, TARGET_LEASES_MAX);
+	return -ENOSPC;
+}
+
+int view_watch(struct state *state, const struct view_viewer *viewer, pid_t pid,
+	       const struct view_watch_options *options, struct view_watch_result *result,
+	       struct view_error *error)
+{
+	uint64_t interval = options->sampling_interval_bytes;
+	struct target *target;
+	int status = check_viewer(viewer, pid, error);
+
+	if (status)
+		return status;
+	if (interval > INTERVAL_BYTES_MAX) {
+		set_error(error, "a sampling interval can be 1 GiB at most");
+		return -EINVAL;
+	}
+	memset(result, 0, sizeof(*result));
+	pthread_mutex_lock(&state->lock);
+	target = target_by_pid(state->targets, pid);
+	result->was_watched = target != NULL;
+	if (target)
+		status = check_interval(target, interval, error);
+	else
+		status = start_watch(state, pid,
+				     interval ? interval : state->sampling_interval_bytes, &target,
+				     error);
+	if (!status)
+		status = hold_target(state, target, options, result, error);
+	if (!status) {
+		result->sampling_interval_bytes = target->sampling_interval_bytes;
+		result->watched_seconds =
+			clock_monotonic_seconds() - target->watched_since_seconds;
+	}
+	pthread_mutex_unlock(&state->lock);
+	return status;
+}
+
+int view_unwatch(struct state *state, const struct view_viewer *viewer, pid_t pid,
+		 uint64_t lease_id, struct view_error *error)
+{
+	struct target *target;
+	int status = 0;
+
+	pthread_mutex_lock(&state->lock);
+	target = target_by_pid(state->targets, pid);
+	if (!target) {
+		set_error(error, "process %d is not watched", (int)pid);
+		status = -ENODATA;
+	} else if (!viewer_sees(viewer, target->identity.uid)) {
+		set_error(error, "process %d belongs to user %u", (int)pid,
+			  (unsigned)target->identity.uid);
+		status = -EPERM;
+	} else if (!target_release(target, lease_id)) {
+		state_end_target(state, target, "unwatched");
+	}
+	pthread_mutex_unlock(&state->lock);
+	return status;
+}

@@ -1,0 +1,23 @@
+# The programs of `make bench`, into $(BUILD)/bench: optimised, with frame pointers, no sanitizers.
+BENCH_DIR      := $(BUILD)/bench
+BENCH_PROGRAMS := $(addprefix $(BENCH_DIR)/,loops sites empty_probes probe_offset)
+
+$(BENCH_DIR):
+	mkdir -p $@
+
+$(BENCH_DIR)/loops $(BENCH_DIR)/sites: $(BENCH_DIR)/%: tests/bench/%.c | $(BENCH_DIR)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $<
+
+$(BENCH_DIR)/empty_probes.bpf.o: tests/bench/empty_probes.bpf.c | $(BENCH_DIR)
+	$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+
+$(BENCH_DIR)/empty_probes.skel.h: $(BENCH_DIR)/empty_probes.bpf.o
+	$(BPFTOOL) gen skeleton $< name empty_probes > $@.tmp && mv $@.tmp $@
+
+$(BENCH_DIR)/empty_probes: tests/bench/empty_probes.c $(BENCH_DIR)/empty_probes.skel.h
+	$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< -lbpf
+
+$(BENCH_DIR)/probe_offset: tests/bench/probe_offset.c $(BUILD)/libmemwatch.a | $(BENCH_DIR)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $^ $(DAEMON_LIBS)
+
+bench: $(BENCH_PROGRAMS)

@@ -1,0 +1,605 @@
+# SPDX-License-Identifier: Apache-2.0
+"""memwatchctl alone, against a daemon that says what the test wants it to say."""
+import contextlib
+import copy
+import fcntl
+import json
+import os
+import pty
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import termios
+import threading
+
+import pytest
+
+from harness import paths
+from harness.fake_daemon import ANSWERS, LEAKS, PROCESS, TARGET, FakeDaemon, account, error, site
+
+COMMANDS = {
+    "leaks": ["leaks", "--pid", "4242", "--for", "0"],
+    "watch": ["watch", "--pid", "4242"],
+    "unwatch": ["unwatch", "--pid", "4242"],
+    "targets": ["targets"],
+    "stacks": ["stacks", "--pid", "4242"],
+    "ps": ["ps"],
+    "oom": ["oom"],
+    "one oom": ["oom", "1"],
+    "status": ["status"],
+    "doctor": ["doctor"],
+}
+REQUESTS = {
+    "leaks": "GET /api/v1/processes/4242/leaks",
+    "watch": "PUT /api/v1/processes/4242/watch",
+    "unwatch": "DELETE /api/v1/processes/4242/watch",
+    "targets": "GET /api/v1/targets",
+    "stacks": "GET /api/v1/processes/4242/stacks",
+    "ps": "GET /api/v1/processes",
+    "oom": "GET /api/v1/ooms",
+    "one oom": "GET /api/v1/ooms/1",
+    "status": "GET /api/v1/status",
+    "doctor": "GET /api/v1/doctor",
+}
+HOSTILE = "\033[2J\033]0;owned\007\n\r\x9b31mx\u202e\x7f"
+ESCAPE = "\033"
+RENEWABLE = "/api/v1/processes/4242"
+DEADLINE_SECONDS = 30
+
+
+@pytest.fixture
+def fake(tmp_path):
+    daemon = FakeDaemon(tmp_path / "socket")
+    yield daemon
+    daemon.stop()
+
+
+def environment(fake, **more):
+    inherited = {key: value for key, value in os.environ.items()
+                 if key not in ("NO_COLOR", "LC_ALL", "LC_CTYPE", "http_proxy", "ALL_PROXY")}
+    return {**inherited, "MEMWATCH_SOCKET": str(getattr(fake, "socket_path", fake)),
+            "LANG": "C.UTF-8", "TERM": "xterm", **more}
+
+
+def ctl(fake, *arguments, **more):
+    """Runs memwatchctl on pipes."""
+    return subprocess.run([paths.MEMWATCHCTL, *arguments], env=environment(fake, **more),
+                          stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8",
+                          timeout=DEADLINE_SECONDS, check=False)
+
+
+@contextlib.contextmanager
+def running(fake, *arguments):
+    """memwatchctl, to send signals to."""
+    process = subprocess.Popen([paths.MEMWATCHCTL, *arguments], env=environment(fake),
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, encoding="utf-8")
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def on_terminal(fake, *arguments, columns=80, **more):
+    """Runs memwatchctl with stdout and stderr on a terminal; what that was sent."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    process = subprocess.Popen([paths.MEMWATCHCTL, *arguments], env=environment(fake, **more),
+                               stdin=subprocess.DEVNULL, stdout=slave, stderr=slave)
+    os.close(slave)
+    output = bytearray()
+    with contextlib.suppress(OSError):  # EIO: the other side has closed
+        while chunk := os.read(master, 65536):
+            output += chunk
+    os.close(master)
+    assert process.wait(DEADLINE_SECONDS) == 0
+    return output.decode().replace("\r\n", "\n")
+
+
+def assert_harmless(text):
+    for character in text.replace("\n", ""):
+        assert character.isprintable(), f"{character!r} in {text!r}"
+
+
+# ---- usage
+
+def test_help_of_the_program_names_every_command(fake):
+    result = ctl(fake, "--help")
+    assert result.returncode == 0
+    for command in COMMANDS:
+        assert f"\n  {command.removeprefix('one ')} " in result.stdout
+    assert "--socket PATH" in result.stdout
+
+
+@pytest.mark.parametrize("command", sorted(set(COMMANDS) - {"one oom"}))
+def test_help_of_each_command_fits_a_terminal(fake, command):
+    result = ctl(fake, command, "--help")
+    assert result.returncode == 0
+    assert result.stdout.startswith(f"Usage: memwatchctl {command}")
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    assert not fake.requests
+
+
+def test_version(fake):
+    result = ctl(fake, "--version")
+    assert result.returncode == 0
+    assert result.stdout.startswith("memwatchctl ")
+
+
+@pytest.mark.parametrize("arguments, named", [
+    ([], "--help"),
+    (["frobnicate"], "frobnicate"),
+    (["--frobnicate", "ps"], "--frobnicate"),
+    (["leaks"], "--pid"),
+    (["leaks", "--pid", "0"], "--pid"),
+    (["leaks", "--pid", "x"], "--pid"),
+    (["leaks", "--pid", "1", "--for", "-1"], "--for"),
+    (["leaks", "--pid", "1", "--top", "x"], "--top"),
+    (["leaks", "--pid", "1", "--interval", "64x"], "--interval"),
+    (["leaks", "--pid", "1", "--interval", "64KiB", "--exact"], "exclude"),
+    (["leaks", "--pid", "1", "--for", "0", "--exact"], "--for 0"),
+    (["watch", "--pid", "1", "--interval", "64KiB", "--exact"], "exclude"),
+    (["stacks", "--pid", "1", "--sort", "size"], "outstanding or allocated"),
+    (["ps", "4242"], "4242"),
+    (["oom", "0"], "ID"),
+])
+def test_wrong_usage_exits_with_2_and_names_what_is_wrong(fake, arguments, named):
+    result = ctl(fake, *arguments)
+    assert result.returncode == 2
+    assert named in result.stderr
+    assert not result.stdout
+    assert not fake.requests
+
+
+# ---- exit codes
+
+@pytest.mark.parametrize("code, status, exit_code", [
+    ("bad_request", 400, 2), ("no_such_process", 404, 4), ("not_permitted", 403, 5),
+    ("not_a_target", 404, 1), ("not_found", 404, 1), ("conflict", 409, 1),
+    ("unsupported_process", 422, 1), ("too_many_targets", 429, 1), ("internal", 500, 1),
+    ("unsupported_kernel", 501, 1), ("something_new", 418, 1),
+])
+@pytest.mark.parametrize("command", ["leaks", "stacks", "watch", "unwatch", "doctor"])
+def test_errors_of_the_daemon_are_shown_and_decide_the_exit_code(fake, command, code, status,
+                                                                exit_code):
+    fake.answers[REQUESTS[command]] = error(status, code, f"the reason {HOSTILE}")
+    result = ctl(fake, *COMMANDS[command])
+    assert result.returncode == exit_code
+    assert result.stderr.startswith("memwatchctl: the reason ")
+    assert not result.stdout
+    assert_harmless(result.stderr)
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_no_daemon_exits_with_3_and_says_what_to_do(tmp_path, command):
+    result = ctl(tmp_path / "nothing", *COMMANDS[command])
+    assert result.returncode == 3
+    assert f"{tmp_path}/nothing: No such file or directory" in result.stderr
+    assert "systemctl start memwatchd" in result.stderr
+
+
+def test_a_dead_daemons_socket_exits_with_3(tmp_path):
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "dead"))
+    result = ctl(tmp_path / "dead", "ps")
+    assert result.returncode == 3
+    assert "Connection refused" in result.stderr
+
+
+def test_a_daemon_that_dies_while_asked_exits_with_3(tmp_path):
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "dying"))
+        listener.listen()
+        killer = threading.Thread(target=lambda: listener.accept()[0].close())
+        killer.start()
+        result = ctl(tmp_path / "dying", "ps")
+        killer.join()
+    assert result.returncode == 3
+    assert "no answer from memwatchd" in result.stderr
+
+
+def test_a_path_that_no_socket_can_have_exits_with_3(tmp_path):
+    assert ctl(tmp_path / ("x" * 200), "ps").returncode == 3
+
+
+def test_a_forbidden_socket_exits_with_5(fake, tmp_path):
+    program = shutil.copy(paths.MEMWATCHCTL, "/tmp/memwatchctl-of-nobody-" + str(os.getpid()))
+    os.chmod(fake.socket_path, 0o600)
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.name.startswith("pytest-"):
+            os.chmod(folder, 0o755)
+    try:
+        result = subprocess.run([program, "ps"], env=environment(fake), user=paths.NOBODY,
+                                capture_output=True, encoding="utf-8", check=False)
+    finally:
+        os.unlink(program)
+    assert result.returncode == 5
+    assert "not permitted to open" in result.stderr
+
+
+@pytest.mark.parametrize("body", [b"", b"not JSON", b'{"cut": '])
+def test_an_answer_that_is_no_json_is_an_error(fake, body):
+    fake.answers[REQUESTS["ps"]] = (200, body)
+    result = ctl(fake, "ps")
+    assert result.returncode == 1
+    assert "is it memwatchd" in result.stderr
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+@pytest.mark.parametrize("body", [{}, [], None, 7, "x"])
+def test_fields_that_are_missing_do_no_harm(fake, command, body):
+    fake.answers[REQUESTS[command]] = body
+    assert ctl(fake, *COMMANDS[command]).returncode in (0, 1)
+
+
+def test_doctor_exits_with_1_when_something_is_missing(fake):
+    fake.answers[REQUESTS["doctor"]] = {
+        "healthy": False, "costs_ns": {},
+        "checks": [{"name": "btf", "state": "missing", "detail": "no /sys/kernel/btf/vmlinux",
+                    "remedy": "CONFIG_DEBUG_INFO_BTF=y"}]}
+    result = ctl(fake, "doctor")
+    assert result.returncode == 1
+    assert "CONFIG_DEBUG_INFO_BTF=y" in result.stdout
+    assert ctl(fake, "--json", "doctor").returncode == 1
+
+
+def test_an_answer_that_cannot_be_written_is_an_error(fake):
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        result = subprocess.run([paths.MEMWATCHCTL, "ps"], env=environment(fake), stdout=full,
+                                stderr=subprocess.PIPE, encoding="utf-8", check=False)
+    assert result.returncode == 1
+    assert "No space left on device" in result.stderr
+
+
+# ---- --json
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_json_prints_the_answer_as_it_came(fake, command):
+    for arguments in (["--json", *COMMANDS[command]], [*COMMANDS[command], "--json"]):
+        result = ctl(fake, *arguments)
+        assert result.returncode == 0
+        assert json.loads(result.stdout) == ANSWERS[REQUESTS[command]]
+        assert not result.stderr
+
+
+def test_the_socket_option_wins_over_the_environment(fake):
+    result = ctl("/nowhere", "--socket", fake.socket_path, "status")
+    assert result.returncode == 0
+
+
+def test_a_proxy_of_the_environment_is_of_no_concern(fake):
+    assert ctl(fake, "status", http_proxy="http://127.0.0.1:1").returncode == 0
+
+
+# ---- hostile names
+
+def poisoned(value):
+    """The same answer with a hostile text in every place where a target has a say."""
+    if isinstance(value, dict):
+        return {key: poisoned(item) if not isinstance(item, str) or key in
+                ("verdict", "state", "kind") else HOSTILE for key, item in value.items()}
+    if isinstance(value, list):
+        return [poisoned(item) for item in value]
+    return value
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_hostile_names_never_reach_the_terminal(fake, command):
+    fake.answers[REQUESTS[command]] = poisoned(ANSWERS[REQUESTS[command]])
+    assert_harmless(ctl(fake, *COMMANDS[command]).stdout)
+    assert_harmless(on_terminal(fake, *COMMANDS[command], NO_COLOR="1"))
+    as_json = ctl(fake, "--json", *COMMANDS[command]).stdout
+    assert not any(character < " " or "\x7f" <= character < "\xa0"
+                   for character in as_json.replace("\n", ""))
+    assert json.loads(as_json) == fake.answers[REQUESTS[command]]
+
+
+def test_hostile_names_never_reach_the_terminal_while_observing(fake):
+    fake.answers[REQUESTS["leaks"]] = poisoned(LEAKS)
+    fake.answers[f"GET {RENEWABLE}"] = {**PROCESS, "comm": HOSTILE, "target": TARGET}
+    output = on_terminal(fake, "leaks", "--pid", "4242", "--for", "0.1", NO_COLOR="1")
+    assert "observing" in output
+    assert_harmless(output.replace("\r", ""))
+
+
+def test_bytes_that_are_no_utf8_are_escaped(fake):
+    body = json.dumps({**PROCESS, "comm": "PLACE"}).encode().replace(b"PLACE", b"a\x9bb\xff")
+    body = b'{"processes_total": 1, "processes": [' + body + b"]}"
+    fake.answers[REQUESTS["ps"]] = (200, body)
+    assert "a\\x9bb\\xff" in ctl(fake, "ps").stdout
+    answer = json.loads(ctl(fake, "--json", "ps").stdout)
+    assert answer["processes"][0]["comm"] == "a\ufffdb\ufffd"
+
+
+def test_an_ascii_locale_gets_ascii(fake):
+    fake.answers[REQUESTS["ps"]]["processes"][0]["comm"] = "größe"
+    assert "gr\\xc3\\xb6\\xc3\\x9fe" in ctl(fake, "ps", LANG="C").stdout
+    assert ctl(fake, *COMMANDS["leaks"], LANG="C").stdout.isascii()
+
+
+# ---- terminals
+
+def test_color_is_for_terminals_that_want_it(fake):
+    assert ESCAPE in on_terminal(fake, *COMMANDS["leaks"])
+    assert ESCAPE not in on_terminal(fake, *COMMANDS["leaks"], NO_COLOR="1")
+    assert ESCAPE not in on_terminal(fake, *COMMANDS["leaks"], TERM="dumb")
+    assert ESCAPE not in ctl(fake, *COMMANDS["leaks"]).stdout
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_lines_fit_an_80_column_terminal(fake, command):
+    stack = fake.answers[REQUESTS["stacks"]]["sites"][0]["stack"]
+    stack[0]["function"] = "std::map<std::string, std::vector<cache::Entry>>::operator[]" * 3
+    stack[0]["file"] = "/a/very/long/path" * 10 + "/store.cc"
+    fake.answers[REQUESTS["oom"]]["ooms"][0]["cgroup"] = "/kubepods/burstable" * 10
+    output = on_terminal(fake, *COMMANDS[command], NO_COLOR="1")
+    assert output
+    assert max(map(len, output.splitlines())) <= 80
+    if command == "stacks":
+        assert "/store.cc:42\n" in output
+
+
+def test_nothing_is_cut_on_a_pipe(fake):
+    fake.answers[REQUESTS["oom"]]["ooms"][0]["cgroup"] = "/kubepods/burstable" * 10
+    assert "/kubepods/burstable" * 10 in ctl(fake, "oom").stdout
+
+
+# ---- what the reports say
+
+def test_leaks_leads_with_the_leak_and_tells_everything_about_it(fake):
+    text = ctl(fake, *COMMANDS["leaks"]).stdout
+    assert text.splitlines()[0] == "leaky (pid 4242): 1 leak holds 117 MiB and grows by 20.0 MiB/s"
+    for part in ("118 MiB ± 1.20 MiB in 1,117 objects at 14 sites", "one sample every 64.0 KiB",
+                 "cost 1.2% of a CPU", "complete",
+                 " 1  LEAK     117 MiB ± 1.20 MiB  +20.0 MiB/s  1,117 objects  oldest 30 s",
+                 "in 15 of 15 generations",
+                 "cache::Store::remember(std::string const&)  /srv/src/cache/store.cc:42",
+                 "libweb.so.2+0x2000", "libc.so.6+0x2724a", " 2  GROWING  512 KiB",
+                 "12 other sites are steady or caches: --all shows them"):
+        assert part in text
+
+
+def test_leaks_says_plainly_that_there_is_none(fake):
+    fake.answers[REQUESTS["leaks"]] = account([], sites_total=12)
+    text = ctl(fake, *COMMANDS["leaks"]).stdout
+    assert text.startswith("leaky (pid 4242): no leak seen in 30 s\n")
+    assert "12 sites are steady or caches: --all shows them" in text
+
+
+def test_leaks_says_when_growth_is_no_proof_yet(fake):
+    fake.answers[REQUESTS["leaks"]] = account([site("growing", 1 << 20)])
+    first = ctl(fake, *COMMANDS["leaks"]).stdout.splitlines()[0]
+    assert "no leak proven in 30 s, but 1 site grows by 20.0 MiB/s" in first
+
+
+def test_leaks_shows_what_is_missing_from_the_account(fake):
+    fake.answers[REQUESTS["leaks"]] = account(
+        [], complete=False, incomplete_reason="it was watched after it had started",
+        losses={"map_full": 1234, "something_new": 5})
+    text = ctl(fake, *COMMANDS["leaks"]).stdout
+    assert "INCOMPLETE: it was watched after it had started" in text
+    assert "1,234 blocks not counted: the table of blocks is full" in text
+    assert "5 something_new" in text
+
+
+def test_leaks_lists_ten_sites_unless_told_otherwise(fake):
+    fake.answers[REQUESTS["leaks"]] = account([site("leak", 1 << 20)] * 14)
+    text = ctl(fake, *COMMANDS["leaks"]).stdout
+    assert "14 leaks hold 14.0 MiB" in text
+    assert text.count("LEAK ") == 10
+    assert "4 more sites hold 4.00 MiB: --top 14 shows all" in text
+    assert ctl(fake, *COMMANDS["leaks"], "--top", "1").stdout.count("LEAK ") == 1
+    assert ctl(fake, *COMMANDS["leaks"], "--top", "0").stdout.count("LEAK ") == 14
+
+
+def test_leaks_passes_its_options_on(fake):
+    ctl(fake, "--json", *COMMANDS["leaks"], "--all", "--top", "3")
+    assert fake.requests == [f"GET {RENEWABLE}/leaks?all=1&top=3"]
+
+
+def test_stacks_and_ps_pass_their_options_on(fake):
+    ctl(fake, *COMMANDS["stacks"], "--sort", "allocated", "--top", "3")
+    ctl(fake, "ps", "--top", "5")
+    ctl(fake, "ps")
+    ctl(fake, "ps", "--json")
+    assert fake.requests == [f"GET {RENEWABLE}/stacks?sort=allocated&top=3",
+                             "GET /api/v1/processes?top=5", "GET /api/v1/processes?top=20",
+                             "GET /api/v1/processes?top=0"]
+
+
+def test_watch_passes_its_interval_on(fake):
+    ctl(fake, *COMMANDS["watch"])
+    ctl(fake, *COMMANDS["watch"], "--interval", "64KiB")
+    ctl(fake, *COMMANDS["watch"], "--exact")
+    watch = f"PUT {RENEWABLE}/watch"
+    assert fake.requests == [watch, f"{watch}?interval=65536", f"{watch}?interval=1"]
+
+
+def test_an_oom_victim_that_was_watched_is_shown_with_what_it_held(fake):
+    text = ctl(fake, "oom", "1").stdout
+    assert "leaky (pid 4242) was killed for want of memory" in text
+    assert "/system.slice/leaky.service" in text
+    assert "/srv/src/cache/store.cc:42" in text
+
+
+def test_an_oom_victim_of_an_old_kernel_has_unknown_sizes(fake):
+    oom = fake.answers[REQUESTS["one oom"]]
+    oom.update({key: None for key in oom if key.endswith("_bytes")}, held=None, was_target=False)
+    fake.answers[REQUESTS["oom"]]["ooms"] = [oom]
+    text = ctl(fake, "oom", "1").stdout
+    assert "this kernel doesn't say" in text
+    assert "It was not watched" in text
+    assert "?" in ctl(fake, "oom").stdout
+
+
+def test_no_oom_kill_and_no_target_are_said_in_words(fake):
+    fake.answers[REQUESTS["oom"]] = {"oom_kills_total": 0, "ooms": []}
+    fake.answers[REQUESTS["targets"]] = {"targets": []}
+    assert "no OOM kill" in ctl(fake, "oom").stdout
+    assert "no process is watched" in ctl(fake, "targets").stdout
+
+
+def test_targets_shows_losses_and_why_a_watch_ended(fake):
+    text = ctl(fake, "targets").stdout
+    assert "ended: exited" in text
+    assert "3 blocks not counted" in text
+
+
+# ---- observing
+
+def observe(*more, seconds="0.1"):
+    return ["leaks", "--pid", "4242", "--for", seconds, *more]
+
+
+def without_looks(fake):
+    return [request for request in fake.requests if request != f"GET {RENEWABLE}"]
+
+
+def test_observing_takes_a_lease_and_gives_it_back_before_it_reports(fake):
+    result = ctl(fake, *observe())
+    assert result.returncode == 0
+    assert "1 leak holds" in result.stdout
+    assert not result.stderr
+    assert without_looks(fake) == [f"PUT {RENEWABLE}/watch?lease=16",
+                                   f"GET {RENEWABLE}/leaks?all=0&top=1000",
+                                   f"DELETE {RENEWABLE}/watch?lease_id=7"]
+
+
+def test_observing_asks_for_the_interval(fake):
+    ctl(fake, *observe("--exact"))
+    ctl(fake, *observe("--interval", "1M"))
+    puts = [request for request in fake.requests if request.startswith("PUT")]
+    assert puts == [f"PUT {RENEWABLE}/watch?lease=16&interval=1",
+                    f"PUT {RENEWABLE}/watch?lease=16&interval=1048576"]
+
+
+def test_observing_with_another_interval_than_the_watch_shows_the_conflict(fake):
+    fake.answers[REQUESTS["watch"]] = error(409, "conflict", "already watched with 65536")
+    result = ctl(fake, *observe("--exact"))
+    assert result.returncode == 1
+    assert result.stderr == "memwatchctl: already watched with 65536\n"
+    assert len(fake.requests) == 1
+
+
+def test_for_0_watches_nothing_and_fails_for_what_is_no_target(fake):
+    fake.answers[REQUESTS["leaks"]] = error(
+        404, "not_a_target", "the process is not watched (memwatchctl watch --pid N)")
+    result = ctl(fake, *COMMANDS["leaks"])
+    assert result.returncode == 1
+    assert "memwatchctl watch --pid" in result.stderr
+    assert fake.requests == [f"GET {RENEWABLE}/leaks?all=0&top=1000"]
+
+
+@pytest.mark.parametrize("look", [error(404, "no_such_process", "gone"),
+                                  {**PROCESS, "target": None},
+                                  {**PROCESS, "target": {**TARGET, "ended": True}}])
+def test_a_process_that_exits_while_observed_is_reported_with_what_was_known(fake, look):
+    fake.answers[f"GET {RENEWABLE}"] = look
+    fake.answers[REQUESTS["leaks"]] = {**LEAKS, "ended": True, "end_reason": "exited"}
+    fake.answers[REQUESTS["unwatch"]] = error(404, "no_such_process", "gone")
+    result = ctl(fake, *observe(seconds="60"))
+    assert result.returncode == 0
+    assert "process 4242 exited or is no longer watched" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert "the watch has ended: exited" in result.stdout
+    assert "1 leak holds" in result.stdout
+
+
+def test_a_process_of_which_nothing_is_left_exits_with_4(fake):
+    fake.answers[f"GET {RENEWABLE}"] = error(404, "no_such_process", "gone")
+    fake.answers[REQUESTS["leaks"]] = error(404, "no_such_process", "gone")
+    assert ctl(fake, *observe(seconds="60")).returncode == 4
+
+
+def test_a_lease_that_cannot_be_given_back_is_said(fake):
+    fake.answers[REQUESTS["unwatch"]] = error(500, "internal", "no luck")
+    result = ctl(fake, *observe())
+    assert result.returncode == 0
+    assert "cannot end the watch of process 4242: no luck; it ends by itself" in result.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_observation_with_a_report(fake, number):
+    with running(fake, *observe(seconds="600")) as process:
+        fake.wait_for_request(f"GET {RENEWABLE}")
+        process.send_signal(number)
+        output, words = process.communicate(timeout=DEADLINE_SECONDS)
+    assert process.returncode == 0
+    assert "1 leak holds" in output
+    assert "stopped early" in words
+    assert fake.requests[-1] == f"DELETE {RENEWABLE}/watch?lease_id=7"
+
+
+def test_a_second_signal_gives_up_but_gives_the_lease_back(fake):
+    is_over = threading.Event()
+
+    def never(_query):
+        is_over.wait(DEADLINE_SECONDS)
+        return LEAKS
+
+    fake.answers[REQUESTS["leaks"]] = never
+    with running(fake, *observe(seconds="600")) as process:
+        fake.wait_for_request(f"GET {RENEWABLE}")
+        process.send_signal(signal.SIGINT)
+        fake.wait_for_request(f"GET {RENEWABLE}/leaks")
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=DEADLINE_SECONDS)
+    is_over.set()
+    assert process.returncode == -signal.SIGINT
+    assert not output
+    assert fake.requests[-1] == f"DELETE {RENEWABLE}/watch?lease_id=7"
+
+
+def test_a_hangup_gives_the_lease_back_and_reports_nothing(fake):
+    with running(fake, *observe(seconds="600")) as process:
+        fake.wait_for_request(f"GET {RENEWABLE}")
+        process.send_signal(signal.SIGHUP)
+        output, _ = process.communicate(timeout=DEADLINE_SECONDS)
+    assert process.returncode == -signal.SIGHUP
+    assert not output
+    assert fake.requests[-1] == f"DELETE {RENEWABLE}/watch?lease_id=7"
+
+
+def test_a_signal_while_the_watch_is_set_up_leaves_no_lease_behind(fake):
+    is_signalled = threading.Event()
+
+    def slow(_query):
+        is_signalled.wait(DEADLINE_SECONDS)
+        return ANSWERS[REQUESTS["watch"]]
+
+    fake.answers[REQUESTS["watch"]] = slow
+    with running(fake, *observe(seconds="600")) as process:
+        fake.wait_for_request("PUT")
+        process.send_signal(signal.SIGINT)
+        is_signalled.set()
+        process.communicate(timeout=DEADLINE_SECONDS)
+    assert process.returncode == 0
+    assert fake.requests[-1] == f"DELETE {RENEWABLE}/watch?lease_id=7"
+
+
+def test_a_daemon_that_is_busy_is_asked_again(fake):
+    answers = iter([error(503, "busy", "later")])
+    fake.answers[f"GET {RENEWABLE}"] = lambda _query: next(answers,
+                                                           ANSWERS[f"GET {RENEWABLE}"])
+    result = ctl(fake, *observe(seconds="1.2"))
+    assert result.returncode == 0
+    assert not result.stderr
+
+
+def test_progress_is_shown_on_a_terminal_and_wiped(fake):
+    output = on_terminal(fake, *observe(), NO_COLOR="1")
+    progress, _, rest = output.rpartition("\r")
+    assert "observing leaky (pid 4242): 1 s left, 118 MiB outstanding" in progress
+    assert rest.startswith("leaky (pid 4242): 1 leak holds")
+    assert progress.endswith(" " * 79)
+    assert all(len(line) < 80 for line in progress.split("\r"))
+
+
+def test_json_of_an_observation_is_the_answer_alone(fake):
+    result = ctl(fake, "--json", *observe())
+    assert json.loads(result.stdout) == copy.deepcopy(LEAKS)
+    assert not result.stderr

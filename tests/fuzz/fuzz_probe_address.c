@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Any bytes as machine code; the first one says what is asked. */
+#include "probe/probe_address.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct probe_address chosen;
+	bool skips_null;
+
+	if (size == 0)
+		return 0;
+	skips_null = data[0] & 16;
+	probe_address_choose(data + 1, size - 1, (data[0] & 7) % 7, data[0] & 8, skips_null,
+			     &chosen);
+	if (!memchr(chosen.reason, 0, sizeof(chosen.reason)) || chosen.reason[0] == 0)
+		abort();
+	if (chosen.is_emulated ? chosen.offset_bytes >= size - 1 : chosen.offset_bytes != 0)
+		abort();
+	if (chosen.is_past_null_check && !(chosen.is_emulated && skips_null))
+		abort();
+	return 0;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Many blocks of one size per function, for estimates. Some functions call others inside glibc
+ * (reallocarray realloc, posix_memalign malloc), which must not count twice.
+ */
+#include "program.h"
+
+#include <malloc.h>
+#include <stdlib.h>
+
+#define BLOCKS_MAX (1 << 18)
+
+#define SAMPLE(name, statement, bytes_each)                          \
+	SITE(name);                                                  \
+	CALL_SITE static struct block name(void)                     \
+	{                                                            \
+		void *address = NULL;                                \
+                                                                     \
+		statement;                                           \
+		program_require(address, "memory");                  \
+		return block_new(&name##_site, address, bytes_each); \
+	}
+
+SAMPLE(small_mallocs, address = malloc(40), 40)
+SAMPLE(middle_mallocs, address = malloc(700), 700)
+SAMPLE(large_mallocs, address = malloc(20000), 20000)
+SAMPLE(huge_mallocs, address = malloc(500000), 500000)
+SAMPLE(callocs, address = calloc(10, 30), 300)
+SAMPLE(reallocs, address = realloc(malloc(100), 400), 400)
+SAMPLE(reallocarrays, address = reallocarray(NULL, 10, 50), 500)
+SAMPLE(aligned_to_16, program_require(!posix_memalign(&address, 16, 600), "memory"), 600)
+SAMPLE(aligned_to_64, program_require(!posix_memalign(&address, 64, 800), "memory"), 800)
+SAMPLE(vallocs, address = valloc(4000), 4000)
+
+static const struct {
+	struct block (*allocate)(void);
+	size_t count;
+} functions[] = {
+	{small_mallocs, 1 << 18}, {middle_mallocs, 1 << 14}, {large_mallocs, 1 << 9},
+	{huge_mallocs, 1 << 5},   {callocs, 1 << 15},        {reallocs, 1 << 15},
+	{reallocarrays, 1 << 14}, {aligned_to_16, 1 << 14},  {aligned_to_64, 1 << 14},
+	{vallocs, 1 << 12},
+};
+#define FUNCTIONS (sizeof(functions) / sizeof(functions[0]))
+
+static struct block blocks[FUNCTIONS][BLOCKS_MAX];
+
+static void allocate(long unused)
+{
+	size_t i, j;
+
+	(void)unused;
+	for (i = 0; i < FUNCTIONS; i++)
+		for (j = 0; j < functions[i].count; j++)
+			blocks[i][j] = functions[i].allocate();
+}
+
+static void free_every(size_t step)
+{
+	size_t i, j;
+
+	for (i = 0; i < FUNCTIONS; i++)
+		for (j = 0; j < functions[i].count; j += step)
+			block_free(&blocks[i][j]);
+}
+
+static void free_half(long unused)
+{
+	(void)unused;
+	free_every(2);
+}
+
+static void free_all(long unused)
+{
+	(void)unused;
+	free_every(1);
+}
+
+int main(void)
+{
+	static const struct command commands[] = {
+		{"allocate", allocate},
+		{"free_half", free_half},
+		{"free_all", free_all},
+		{NULL, NULL},
+	};
+
+	return program_serve(commands);
+}
