@@ -23,7 +23,8 @@ enum { PROBE_RETURN = 0, SKIP_RETURN = 1 };
 
 /*
  * glibc's smallest M_MMAP_THRESHOLD: a larger block may be mapped inside malloc, so such a call is
- * followed to its end even when it isn't sampled; or else that mapping would count as the program's.
+ * followed to its end even when it isn't sampled; or else that mapping would count as the
+ * program's.
  */
 #define ALLOCATOR_MAPS_FROM_BYTES (128 << 10)
 
@@ -43,11 +44,11 @@ struct call {
 };
 
 /* The verifier refuses a chosen offset into the context: each register is read by itself. */
-#define RETURN_ARGUMENT(register)                                                                  \
-	do {                                                                                       \
-		__u64 value = register;                                                            \
-		asm volatile("" : "+r"(value));                                                    \
-		return value;                                                                      \
+#define RETURN_ARGUMENT(register)               \
+	do {                                    \
+		__u64 value = register;         \
+		asm volatile("" : "+r"(value)); \
+		return value;                   \
 	} while (0)
 
 static __always_inline __u64 call_argument(const struct call *call, __u32 number)
@@ -121,8 +122,8 @@ static __always_inline void block_count_freed(const struct record_block *block)
 }
 
 /*
- * An address came back that we hold as outstanding. Either a nested call returned it first, then the
- * block is the outer call's; or we missed its free.
+ * An address came back that we hold as outstanding. Either a nested call returned it first, then
+ * the block is the outer call's; or we missed its free.
  */
 static __always_inline void block_replace(const struct call *call, struct thread_state *state,
 					  const struct record_block_key *key)
@@ -224,8 +225,9 @@ static __always_inline void pending_abandon(const struct call *call, struct thre
 
 /*
  * Makes room for a call whose stack pointer is stack_pointer: calls that were entered from the same
- * stack further down (longjmp, a C++ exception, an ended coroutine) have been left for good. A call at
- * the very same place is either such a one or our caller by tail call; both give way to this one.
+ * stack further down (longjmp, a C++ exception, an ended coroutine) have been left for good. A call
+ * at the very same place is either such a one or our caller by tail call; both give way to this
+ * one.
  */
 static __always_inline void pending_unwind(const struct call *call, struct thread_state *state,
 					   __u64 stack_pointer, struct pending_call *tail_caller)
@@ -257,16 +259,16 @@ static __always_inline void pending_unwind(const struct call *call, struct threa
 
 static __always_inline struct thread_state *thread_state_get(const struct call *call, __u64 flags)
 {
-	struct thread_state *state = bpf_task_storage_get(
-		&thread_states, bpf_get_current_task_btf(), NULL, flags);
+	struct thread_state *state =
+		bpf_task_storage_get(&thread_states, bpf_get_current_task_btf(), NULL, flags);
 
 	if (!state || state->account == call->account)
 		return state;
 	state->account = call->account;
 	state->depth = 0;
 	state->inner_address = 0;
-	state->bytes_until_sample =
-		sample_draw_distance(call->control->sampling_interval_bytes);
+	state->bytes_until_sample = sample_distance_bytes(bpf_get_prandom_u32(),
+							  call->control->sampling_interval_bytes);
 	return state;
 }
 
@@ -283,7 +285,7 @@ static __always_inline __u64 sample_block(const struct call *call, struct thread
 	state->bytes_until_sample -= size_bytes;
 	if (state->bytes_until_sample > 0)
 		return 0;
-	state->bytes_until_sample = sample_draw_distance(interval_bytes);
+	state->bytes_until_sample = sample_distance_bytes(bpf_get_prandom_u32(), interval_bytes);
 	return sample_weight_bytes(size_bytes, interval_bytes);
 }
 
@@ -380,8 +382,7 @@ static __always_inline bool pending_set_allocation(const struct call *call,
 	pending->weight_bytes = 0;
 	pending->has_old = 0;
 	pending->old_address = 0;
-	pending->result_pointer =
-		result == RECORD_ARGUMENT_NONE ? 0 : call_argument(call, result);
+	pending->result_pointer = result == RECORD_ARGUMENT_NONE ? 0 : call_argument(call, result);
 	if (call_is_exact(call)) {
 		pending->weight_bytes = pending->size_bytes;
 	} else if (tail_caller->stack_pointer) {
@@ -411,8 +412,7 @@ static __always_inline bool pending_set_allocation(const struct call *call,
 
 static __always_inline int enter_call(const struct call *call, __u32 operation)
 {
-	struct thread_state *state =
-		thread_state_get(call, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	struct thread_state *state = thread_state_get(call, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	__u64 stack_pointer = PT_REGS_SP(call->ctx);
 	struct pending_call tail_caller = {};
 	struct pending_call *pending;
@@ -468,8 +468,8 @@ static __always_inline void leave_mapping(const struct call *call, struct thread
 		event.old_address = pending->old_address;
 		event.old_length_bytes = pending->old_size_bytes;
 	}
-	if (!pending->is_nested && (pending->operation == RECORD_OPERATION_REMAP ||
-				    pending->protection != PROT_NONE))
+	if (!pending->is_nested &&
+	    (pending->operation == RECORD_OPERATION_REMAP || pending->protection != PROT_NONE))
 		event.site = call_site(call, state);
 	send_mapping(call, &event);
 }

@@ -2,7 +2,8 @@
 /*
  * The few kernel structs that the programs read, by name and with only the fields they use. libbpf
  * finds the real offsets in the running kernel's BTF when it loads the programs (CO-RE); no BTF is
- * needed to build. A ___suffix marks how a struct looked in some kernels; the rest of its name counts.
+ * needed to build. A ___suffix marks how a struct looked in some kernels; the rest of its name
+ * counts.
  */
 #ifndef MEMWATCH_KERNEL_TYPES_H
 #define MEMWATCH_KERNEL_TYPES_H
@@ -12,7 +13,7 @@
 #include <linux/types.h>
 
 typedef _Bool bool;
-#define true  1
+#define true 1
 #define false 0
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)

@@ -12,8 +12,8 @@
 #include <bpf/bpf_helpers.h>
 
 /*
- * Outstanding blocks. Written by probes. Bounded by blocks_max (set at load) and each target's share
- * of it. Full: the block is not accounted and counted as lost_blocks_map_full.
+ * Outstanding blocks. Written by probes. Bounded by blocks_max (set at load) and each target's
+ * share of it. Full: the block is not accounted and counted as lost_blocks_map_full.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -12,7 +12,8 @@
  * Names from the memory cgroup's node up to the root. Where the unified hierarchy has the memory
  * controller the task's css leads there as well, so one way serves both versions.
  */
-static __always_inline __u32 read_cgroup(struct task_struct *task, char (*names)[RECORD_CGROUP_LENGTH])
+static __always_inline __u32 read_cgroup(struct task_struct *task,
+					 char (*names)[RECORD_CGROUP_LENGTH])
 {
 	struct css_set *set = BPF_CORE_READ(task, cgroups);
 	int memory = bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id);

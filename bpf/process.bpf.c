@@ -3,8 +3,8 @@
  * Every thread of the host, when the daemon asks: the kernel's own counters, at about 1 us each.
  * Nothing is added to a page fault, and processes that started before us are as exact as others.
  */
-#include "kernel_types.h"
 #include "process.h"
+#include "kernel_types.h"
 #include "record.h"
 
 #include <bpf/bpf_core_read.h>
@@ -20,8 +20,8 @@ const volatile __u32 page_size_bytes = 4096;
 extern const void __per_cpu_offset __ksym __weak;
 
 /*
- * Before 6.2 the kernel kept one number a kind; since then a number and a part for each CPU. Each way
- * stands behind its own test, so that no offset of the other one is asked for.
+ * Before 6.2 the kernel kept one number a kind; since then a number and a part for each CPU. Each
+ * way stands behind its own test, so that no offset of the other one is asked for.
  */
 static __always_inline void read_plain_counters(struct mm_struct *mm, __s64 pages[MM_COUNTERS])
 {
@@ -32,19 +32,24 @@ static __always_inline void read_plain_counters(struct mm_struct *mm, __s64 page
 
 static __always_inline void read_percpu_counters(struct mm_struct *mm, __s64 pages[MM_COUNTERS])
 {
+	/* An index that the compiler keeps variable is not relocated: the element's real size is.
+	 */
+	__u64 element_bytes = bpf_core_type_size(struct percpu_counter);
+	void *elements = (void *)mm + bpf_core_field_offset(struct mm_struct, rss_stat);
 	__s32 *parts[MM_COUNTERS];
 
 	for (int kind = 0; kind < MM_COUNTERS; kind++) {
-		pages[kind] = BPF_CORE_READ(mm, rss_stat[kind].count);
-		parts[kind] = BPF_CORE_READ(mm, rss_stat[kind].counters);
+		struct percpu_counter *counter = elements + kind * element_bytes;
+
+		pages[kind] = BPF_CORE_READ(counter, count);
+		parts[kind] = BPF_CORE_READ(counter, counters);
 	}
 	for (__u32 cpu = 0; cpu < CPUS_MAX; cpu++) {
 		__u64 offset = 0;
 
 		if (cpu >= possible_cpu_count)
 			break;
-		bpf_probe_read_kernel(&offset, sizeof(offset),
-				      (__u64 *)&__per_cpu_offset + cpu);
+		bpf_probe_read_kernel(&offset, sizeof(offset), (__u64 *)&__per_cpu_offset + cpu);
 		for (int kind = 0; kind < MM_COUNTERS; kind++) {
 			__s32 part = 0;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Deletes what ended accounts left in the tables; run by the daemon. In the kernel, because a million
- * blocks would cost user space a million system calls.
+ * Deletes what ended accounts left in the tables; run by the daemon. In the kernel, because a
+ * million blocks would cost user space a million system calls.
  */
 #include "kernel_types.h"
 #include "maps.h"

@@ -14,7 +14,8 @@
 #define RECORD_STACK_FRAMES_MAX 127
 /* Generations that a site keeps apart; older blocks are summed in older_bytes. A power of two. */
 #define RECORD_GENERATIONS 16
-/* Objects are counted in units of 1/65536, since a sampled object stands for a fractional number. */
+/* Objects are counted in units of 1/65536, since a sampled object stands for a fractional number.
+ */
 #define RECORD_OBJECT_UNIT 65536ULL
 /* Variances are kept in units of 1024 square bytes, so that their sum fits 64 bits. */
 #define RECORD_VARIANCE_SHIFT 10
@@ -23,7 +24,8 @@
 /* Targets are numbered by slot; the slot travels in the attach cookie. */
 #define RECORD_TARGETS_MAX 1024
 
-/* ---- What a probed function means: packed into the attach cookie (see daemon/probe/allocator.h) */
+/* ---- What a probed function means: packed into the attach cookie (see daemon/probe/allocator.h)
+ */
 
 enum record_operation {
 	RECORD_OPERATION_ALLOCATE = 1, /* returns a block */
@@ -39,8 +41,10 @@ enum record_operation {
 #define RECORD_ARGUMENT_NONE 7
 
 /* Flags of a function's meaning. */
-#define RECORD_FUNCTION_MAY_NEST     1 /* may call another probed function: its return is always probed */
-#define RECORD_FUNCTION_ZERO_FREES   2 /* reallocating to 0 bytes frees the block and returns NULL */
+#define RECORD_FUNCTION_MAY_NEST \
+	1 /* may call another probed function: its return is always probed */
+#define RECORD_FUNCTION_ZERO_FREES 2   /* reallocating to 0 bytes frees the block and returns NULL \
+					*/
 #define RECORD_FUNCTION_PAGE_ROUNDED 4 /* the size is rounded up to whole pages (pvalloc) */
 
 /*
@@ -48,8 +52,8 @@ enum record_operation {
  * 10-12 argument that holds the old block, 13-15 argument that points to where the block's address
  * is stored (none: the return value is the address), 16-23 flags, 32-47 slot of the target.
  */
-#define RECORD_COOKIE(operation, size, count, old, result, flags)                                  \
-	((__u64)(operation) | (__u64)(size) << 4 | (__u64)(count) << 7 | (__u64)(old) << 10 |      \
+#define RECORD_COOKIE(operation, size, count, old, result, flags)                             \
+	((__u64)(operation) | (__u64)(size) << 4 | (__u64)(count) << 7 | (__u64)(old) << 10 | \
 	 (__u64)(result) << 13 | (__u64)(flags) << 16)
 #define RECORD_COOKIE_OPERATION(cookie) ((cookie)&15)
 #define RECORD_COOKIE_SIZE(cookie)      ((cookie) >> 4 & 7)
@@ -96,9 +100,10 @@ struct record_site {
 	__u64 stack_hash;
 	__u64 allocated_bytes;
 	__u64 freed_bytes;
-	__u64 allocated_objects; /* in RECORD_OBJECT_UNIT */
-	__u64 freed_objects;     /* in RECORD_OBJECT_UNIT */
-	__u64 outstanding_variance; /* of outstanding bytes, in 1 << RECORD_VARIANCE_SHIFT bytes^2 */
+	__u64 allocated_objects;    /* in RECORD_OBJECT_UNIT */
+	__u64 freed_objects;        /* in RECORD_OBJECT_UNIT */
+	__u64 outstanding_variance; /* of outstanding bytes, in 1 << RECORD_VARIANCE_SHIFT bytes^2
+				     */
 	__s64 older_bytes;
 	__s64 generation_bytes[RECORD_GENERATIONS];
 	/* Which generation the bytes above belong to; slot = generation % RECORD_GENERATIONS. */
@@ -117,23 +122,25 @@ struct record_target_control {
 
 /* Written by BPF (atomic additions), read by the daemon. Index: slot. */
 struct record_target_counters {
-	__u32 account;        /* current account; 0: none. BPF changes it at exec */
-	__u32 overflow_site;  /* site that takes what no site could be made for, +1; 0: none */
-	__s64 blocks;         /* entries of the block map that belong to the account */
-	__u64 sites;          /* sites made for the account, the overflow site left out */
-	__u64 failed_allocations;   /* the allocator returned NULL */
-	__u64 unknown_frees;        /* exact mode: freed, but allocated before we watched or lost */
-	__u64 missed_frees;         /* an address was returned again that we held as outstanding */
-	__u64 abandoned_calls;      /* entered an allocator and never returned from it */
-	__u64 nested_calls;         /* calls of an allocator function by another one */
-	__u64 lost_blocks_map_full; /* blocks not accounted: the block map is full */
-	__u64 lost_blocks_share_full; /* blocks not accounted: the target's share of it is used up */
-	__u64 lost_blocks_error;    /* blocks not accounted: no thread state, or unreadable arguments */
-	__u64 lost_sites;           /* blocks accounted to the overflow site: the site table is full */
-	__u64 lost_stacks;          /* stacks that could not be taken */
-	__u64 delayed_stacks;       /* ring buffer full: the stack is sent with a later event */
-	__u64 truncated_stacks;     /* deeper than RECORD_STACK_FRAMES_MAX */
-	__u64 lost_mapping_events;  /* ring buffer full: the mapping account was resynchronised */
+	__u32 account;            /* current account; 0: none. BPF changes it at exec */
+	__u32 overflow_site;      /* site that takes what no site could be made for, +1; 0: none */
+	__s64 blocks;             /* entries of the block map that belong to the account */
+	__u64 sites;              /* sites made for the account, the overflow site left out */
+	__u64 failed_allocations; /* the allocator returned NULL */
+	__u64 unknown_frees;      /* exact mode: freed, but allocated before we watched or lost */
+	__u64 missed_frees;       /* an address was returned again that we held as outstanding */
+	__u64 abandoned_calls;    /* entered an allocator and never returned from it */
+	__u64 nested_calls;       /* calls of an allocator function by another one */
+	__u64 lost_blocks_map_full;   /* blocks not accounted: the block map is full */
+	__u64 lost_blocks_share_full; /* blocks not accounted: the target's share of it is used up
+				       */
+	__u64 lost_blocks_error; /* blocks not accounted: no thread state, or unreadable arguments
+				  */
+	__u64 lost_sites;        /* blocks accounted to the overflow site: the site table is full */
+	__u64 lost_stacks;       /* stacks that could not be taken */
+	__u64 delayed_stacks;    /* ring buffer full: the stack is sent with a later event */
+	__u64 truncated_stacks;  /* deeper than RECORD_STACK_FRAMES_MAX */
+	__u64 lost_mapping_events; /* ring buffer full: the mapping account was resynchronised */
 };
 
 /* Probe hits of one target on one CPU: what its watch costs. Index: slot, per CPU. */
@@ -145,7 +152,8 @@ struct record_target_hits {
 
 /* ---- Host: what belongs to no target. One struct, atomic additions. */
 struct record_host_counters {
-	__u64 lost_lifecycle_events; /* ring buffer full: exec, exit or fork of a target not reported */
+	__u64 lost_lifecycle_events; /* ring buffer full: exec, exit or fork of a target not
+					reported */
 	__u64 lost_oom_events;       /* ring buffer full: an OOM kill counted but not described */
 	__u64 oom_kills;
 };
@@ -206,7 +214,8 @@ struct record_event_exec {
 struct record_event_fork {
 	struct record_event event;
 	__u32 child_pid;
-	__u32 shares_memory; /* vfork, or clone with CLONE_VM: the breakpoints are the parent's own */
+	__u32 shares_memory; /* vfork, or clone with CLONE_VM: the breakpoints are the parent's own
+			      */
 };
 
 #define RECORD_CGROUP_DEPTH  8

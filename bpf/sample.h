@@ -3,14 +3,20 @@
  * Poisson sampling of allocated bytes, and what a sampled block stands for.
  *
  * Blocks of at least one interval are always taken and count as they are. Of smaller ones, a point
- * process with one point per interval on average runs over the thread's allocated bytes, and a block
- * that holds a point is taken: P(taken) = 1 - exp(-size / interval). It stands for size / P bytes
- * (Horvitz-Thompson), which makes sums unbiased; the variance it adds is weight * (weight - size).
+ * process with one point per interval on average runs over the thread's allocated bytes, and a
+ * block that holds a point is taken: P(taken) = 1 - exp(-size / interval). It stands for size / P
+ * bytes (Horvitz-Thompson), which makes sums unbiased; the variance it adds is weight * (weight -
+ * size).
  */
 #ifndef MEMWATCH_SAMPLE_H
 #define MEMWATCH_SAMPLE_H
 
-#include "maps.h"
+/* Arithmetic alone, so that user space can compile and test it as well. */
+#include <linux/types.h>
+
+#ifndef __always_inline
+#define __always_inline inline __attribute__((always_inline))
+#endif
 
 #define LN2_Q16 45426ULL /* ln(2) * 2^16 */
 
@@ -37,10 +43,13 @@ static __always_inline __u64 log2_q16(__u64 value)
 	return exponent << 16 | fraction;
 }
 
-/* Bytes to the next point: exponentially distributed with mean interval (at most 2^30). */
-static __always_inline __s64 sample_draw_distance(__u64 interval_bytes)
+/*
+ * Bytes to the next point, exponentially distributed with mean interval (at most 2^30), from 32
+ * uniformly random bits.
+ */
+static __always_inline __s64 sample_distance_bytes(__u32 random, __u64 interval_bytes)
 {
-	__u64 uniform = (__u64)bpf_get_prandom_u32() + 1; /* (0, 2^32] */
+	__u64 uniform = (__u64)random + 1; /* (0, 2^32] */
 	__u64 minus_ln_q16 = ((32ULL << 16) - log2_q16(uniform)) * LN2_Q16 >> 16;
 
 	return interval_bytes * minus_ln_q16 >> 16;

@@ -68,8 +68,8 @@ static __always_inline __u32 site_make(const struct record_site_key *key,
 }
 
 /*
- * The site of state->stack, whose hash is given, in the account: its handle. When none can be made it is the account's
- * overflow site, so that totals stay right. 0: not even that.
+ * The site of state->stack, whose hash is given, in the account: its handle. When none can be made
+ * it is the account's overflow site, so that totals stay right. 0: not even that.
  */
 static __always_inline __u32 site_find(struct thread_state *state, __u64 stack_hash, __u32 slot,
 				       __u32 account, struct record_target_counters *counters)
@@ -93,9 +93,9 @@ static __always_inline __u32 site_find(struct thread_state *state, __u64 stack_h
 
 /*
  * bytes came to (> 0) or went from (< 0) what is outstanding of a generation. A slot of the ring is
- * taken over by a newer generation at its first block; what remains of the older one then belongs to
- * older_bytes. Two CPUs that disagree for an instant about the current generation can book a block
- * one slot off; the sum stays right.
+ * taken over by a newer generation at its first block; what remains of the older one then belongs
+ * to older_bytes. Two CPUs that disagree for an instant about the current generation can book a
+ * block one slot off; the sum stays right.
  */
 static __always_inline void site_add_generation(struct record_site *site, __u32 generation,
 						__s64 bytes)

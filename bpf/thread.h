@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What a thread of a target is in the middle of: its allocator calls that have not returned yet, and
- * where its sampling stands. In task-local storage, so that it goes when the thread goes; it is also
- * the thread's scratch memory, since a uprobe program may be preempted and per-CPU memory is not its
- * own.
+ * What a thread of a target is in the middle of: its allocator calls that have not returned yet,
+ * and where its sampling stands. In task-local storage, so that it goes when the thread goes; it is
+ * also the thread's scratch memory, since a uprobe program may be preempted and per-CPU memory is
+ * not its own.
  */
 #ifndef MEMWATCH_THREAD_H
 #define MEMWATCH_THREAD_H
@@ -17,9 +17,9 @@
 #define STACK_COPY_BYTES 1024
 
 struct pending_call {
-	__u64 stack_pointer; /* at the entry: it points to the return address */
-	__u64 size_bytes;    /* ALLOCATE, REALLOCATE; length of MAP and REMAP */
-	__u64 weight_bytes;  /* 0: not sampled */
+	__u64 stack_pointer;  /* at the entry: it points to the return address */
+	__u64 size_bytes;     /* ALLOCATE, REALLOCATE; length of MAP and REMAP */
+	__u64 weight_bytes;   /* 0: not sampled */
 	__u64 result_pointer; /* where the address is stored, 0: it is the return value */
 	__u64 old_address;
 	struct record_block old; /* REALLOCATE: taken out of the map until we know how it went */

@@ -36,8 +36,8 @@ static __always_inline __u64 hash_add(__u64 hash, __u64 value)
 }
 
 /*
- * Fills state->stack.frames and frame_count (at least 1) and returns the hash of the frames. The count
- * is kept in memory, not in a register: the verifier would follow every length on its own.
+ * Fills state->stack.frames and frame_count (at least 1) and returns the hash of the frames. The
+ * count is kept in memory, not in a register: the verifier would follow every length on its own.
  */
 static __always_inline __u64 unwind_take(struct pt_regs *ctx, struct thread_state *state)
 {

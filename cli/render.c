@@ -136,8 +136,10 @@ static void render_wrapped(const struct render *render, enum render_style style,
 	do {
 		size_t length = render_line_length(text, render->width - indent);
 
-		fprintf(render->stream, "%*s",
-			(int)(indent > label_width ? indent - label_width : 0), "");
+		/* A label that is too long is still set off. */
+		size_t padding = indent > label_width ? indent - label_width : label_width > 0;
+
+		fprintf(render->stream, "%*s", (int)padding, "");
 		render_safe(render, style, text, length);
 		render_end_line(render);
 		label_width = 0;

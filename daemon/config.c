@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One table says what every key is called, what it may be, its default and what it is for; parsing,
- * defaults, messages and the example file all come from it.
+ * One table says what every key is called, what it may be and its default; parsing, defaults and
+ * messages come from it.
  */
 #include "config.h"
 
@@ -47,7 +47,6 @@ struct config_key {
 	size_t field_bytes;
 	uint64_t minimum; /* of numbers */
 	uint64_t maximum;
-	const char *help;
 };
 
 /* ---- types of values */
@@ -272,107 +271,30 @@ static const struct config_type power_type = {
 
 /* ---- the keys */
 
-#define FIELD(name) \
-	.offset = offsetof(struct config, name), .field_bytes = sizeof(((struct config *)0)->name)
+#define FIELD(name) offsetof(struct config, name), sizeof(((struct config *)0)->name)
 
 static const struct config_key keys[] = {
-	{.name = "socket",
-	 .type = &path_type,
-	 FIELD(socket_path),
-	 .default_text = "/run/memwatch/memwatchd.sock",
-	 .help = "Unix socket that memwatchctl talks to."},
-	{.name = "socket_group",
-	 .type = &group_type,
-	 FIELD(socket_group),
-	 .default_text = "memwatch",
-	 .help = "Members of this group see every process, others only their own. It may be "
-		 "missing."},
-	{.name = "listen",
-	 .type = &listen_type,
-	 FIELD(listen),
-	 .minimum = 1,
-	 .maximum = 65535,
-	 .default_text = "127.0.0.1:9735",
-	 .help = "TCP address of /metrics, the health checks and the status, read-only."},
-	{.name = "state_dir",
-	 .type = &path_type,
-	 FIELD(state_dir),
-	 .default_text = "/var/lib/memwatch",
-	 .help = "Folder for what outlives a restart."},
-	{.name = "log_level",
-	 .type = &level_type,
-	 FIELD(log_level),
-	 .default_text = "info",
-	 .help = "The least serious message that is logged."},
-	/* Past 1 GiB a program of any size would leave no sample. */
-	{.name = "sampling_interval",
-	 .type = &size_type,
-	 FIELD(sampling_interval_bytes),
-	 .minimum = 1,
-	 .maximum = GIB,
-	 .default_text = "64KiB",
-	 .help = "Mean number of allocated bytes between two samples. 1 counts every block."},
-	/* About 128 bytes of kernel memory each: 64,000,000 are 8 GiB. */
-	{.name = "blocks_max",
-	 .type = &count_type,
-	 FIELD(blocks_max),
-	 .minimum = 64,
-	 .maximum = 64000000,
-	 .default_text = "1000000",
-	 .help = "Outstanding blocks of all watched processes together, about 128 bytes each."},
-	/* A site carries counters for every generation: hundreds of bytes, not tens. */
-	{.name = "sites_max",
-	 .type = &count_type,
-	 FIELD(sites_max),
-	 .minimum = 64,
-	 .maximum = 1048576,
-	 .default_text = "32768",
-	 .help = "Call sites of all watched processes together."},
-	/* Each target takes a share of the maps; 1,024 is what the kernel side is laid out for. */
-	{.name = "targets_max",
-	 .type = &count_type,
-	 FIELD(targets_max),
-	 .minimum = 1,
-	 .maximum = 1024,
-	 .default_text = "64",
-	 .help = "Processes watched at the same time."},
+	{"socket", &path_type, "/run/memwatch/memwatchd.sock", FIELD(socket_path), 0, 0},
+	{"socket_group", &group_type, "memwatch", FIELD(socket_group), 0, 0},
+	{"listen", &listen_type, "127.0.0.1:9735", FIELD(listen), 1, 65535}, /* the port */
+	{"state_dir", &path_type, "/var/lib/memwatch", FIELD(state_dir), 0, 0},
+	{"log_level", &level_type, "info", FIELD(log_level), 0, 0},
+	/* Past 1 GiB hardly a program would leave a sample. */
+	{"sampling_interval", &size_type, "64KiB", FIELD(sampling_interval_bytes), 1, GIB},
+	/* 64,000,000 blocks take some 8 GiB of kernel memory; 64 don't hold a program's start. */
+	{"blocks_max", &count_type, "1000000", FIELD(blocks_max), 64, 64000000},
+	/* A site is hundreds of bytes, for its counters of every generation. */
+	{"sites_max", &count_type, "32768", FIELD(sites_max), 64, 1048576},
+	/* RECORD_TARGETS_MAX: a target's slot travels in the attach cookie. */
+	{"targets_max", &count_type, "64", FIELD(targets_max), 1, 1024},
 	/* The kernel wants whole pages and a power of two; 64 KiB is the largest page size. */
-	{.name = "ring_buffer",
-	 .type = &power_type,
-	 FIELD(ring_buffer_bytes),
-	 .minimum = 64 * KIB,
-	 .maximum = 256 * MIB,
-	 .default_text = "4MiB",
-	 .help = "Events on their way from the kernel; more rides out longer bursts."},
-	{.name = "symbol_cache",
-	 .type = &size_type,
-	 FIELD(symbol_cache_bytes),
-	 .minimum = MIB,
-	 .maximum = 4 * GIB,
-	 .default_text = "16MiB",
-	 .help = "Memory for names of functions; what does not fit is read again."},
-	{.name = "ended_targets_max",
-	 .type = &count_type,
-	 FIELD(ended_targets_max),
-	 .minimum = 0,
-	 .maximum = 1024,
-	 .default_text = "16",
-	 .help = "Accounts kept after their process has ended."},
-	{.name = "ooms_max",
-	 .type = &count_type,
-	 FIELD(ooms_max),
-	 .minimum = 1,
-	 .maximum = 4096,
-	 .default_text = "64",
-	 .help = "OOM kills remembered."},
+	{"ring_buffer", &power_type, "4MiB", FIELD(ring_buffer_bytes), 64 * KIB, 256 * MIB},
+	{"symbol_cache", &size_type, "16MiB", FIELD(symbol_cache_bytes), MIB, 4 * GIB},
+	/* Each account and each postmortem may be megabytes: bounded, so that a typo is no OOM. */
+	{"ended_targets_max", &count_type, "16", FIELD(ended_targets_max), 0, 1024},
+	{"ooms_max", &count_type, "64", FIELD(ooms_max), 1, 4096},
 	/* Each process is some ten series in Prometheus. */
-	{.name = "metrics_processes_max",
-	 .type = &count_type,
-	 FIELD(metrics_processes_max),
-	 .minimum = 0,
-	 .maximum = 1000,
-	 .default_text = "20",
-	 .help = "Processes with metrics of their own: the largest by RSS, and every watched one."},
+	{"metrics_processes_max", &count_type, "20", FIELD(metrics_processes_max), 0, 1000},
 };
 #define KEY_COUNT (sizeof(keys) / sizeof(keys[0]))
 
@@ -643,64 +565,44 @@ int config_parse(struct config *config, const char *name, const char *text, size
 }
 
 /* Reads at most size bytes; the number read or -errno. */
-static ssize_t read_all(const char *path, char *buffer, size_t size)
+static ssize_t read_all(int fd, char *buffer, size_t size)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	size_t length = 0;
-	ssize_t got = 0;
 
-	if (fd < 0)
-		return -errno;
 	while (length < size) {
-		got = read(fd, buffer + length, size - length);
+		ssize_t got = read(fd, buffer + length, size - length);
+
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
-			got = -errno;
-		if (got <= 0)
+			return -errno;
+		if (got == 0)
 			break;
 		length += (size_t)got;
 	}
-	close(fd);
-	return got < 0 ? got : (ssize_t)length;
+	return (ssize_t)length;
 }
 
 int config_read_file(struct config *config, const char *path, struct config_error *error)
 {
 	const struct position position = {path, 0};
 	char *text = malloc(FILE_BYTES_MAX + 1);
-	ssize_t length;
-	int err;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t length = fd >= 0 ? -ENOMEM : -errno;
 
-	if (text == NULL) {
-		error_set(error, &position, "out of memory");
-		return -ENOMEM;
-	}
-	length = read_all(path, text, FILE_BYTES_MAX + 1);
-	if (length < 0) {
-		err = (int)length;
-		error_set(error, &position, "cannot read the configuration: %s", strerror(-err));
-	} else if ((uint64_t)length > FILE_BYTES_MAX) {
-		err = -EFBIG;
+	if (text != NULL && fd >= 0)
+		length = read_all(fd, text, FILE_BYTES_MAX + 1);
+	if (fd >= 0)
+		close(fd);
+	if (length > (ssize_t)FILE_BYTES_MAX) {
+		length = -EFBIG;
 		error_set(error, &position, "is larger than 1MiB (is this the configuration?)");
+	} else if (length < 0) {
+		error_set(error, &position, "cannot read the configuration: %s",
+			  strerror((int)-length));
 	} else {
-		err = config_parse(config, path, text, (size_t)length, error);
+		length = config_parse(config, path, text, (size_t)length, error);
 	}
 	free(text);
-	return err;
-}
-
-void config_print_example(FILE *stream)
-{
-	fprintf(stream, "# Configuration of memwatchd. What stands here are the defaults.\n");
-	for (size_t i = 0; i < KEY_COUNT; i++) {
-		char range[96] = "";
-
-		if (keys[i].type->describe_range != NULL)
-			keys[i].type->describe_range(&keys[i], range, sizeof(range));
-		fprintf(stream, "\n# %s\n# A%s %s (%s)%s%s.\n#%s = %s\n", keys[i].help,
-			keys[i].type->noun[0] == 'a' ? "n" : "", keys[i].type->noun,
-			keys[i].type->example, range[0] != '\0' ? "; " : "", range, keys[i].name,
-			keys[i].default_text);
-	}
+	return (int)length;
 }

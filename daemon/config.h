@@ -6,7 +6,6 @@
 #include <limits.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
@@ -48,11 +47,5 @@ int config_set(struct config *config, const char *key, const char *value,
  * 0 or -EINVAL, -ERANGE.
  */
 int config_parse_bytes(const char *text, uint64_t *bytes);
-/*
- * Prints every key with its meaning, what it may be, and its default, as a valid configuration file
- * that changes nothing: from the table that parses them, so that the example file can be held to
- * it.
- */
-void config_print_example(FILE *stream);
 
 #endif

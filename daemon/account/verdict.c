@@ -161,7 +161,8 @@ static bool is_rise(const struct growth *growth)
 
 static bool is_hardly_freed(const struct growth *growth)
 {
-	return growth->rise_freed_bytes <= (1 - leak_stay_share_min) * growth->rise_allocated_bytes;
+	return growth->rise_allocated_bytes > 0 &&
+	       growth->rise_freed_bytes <= (1 - leak_stay_share_min) * growth->rise_allocated_bytes;
 }
 
 static bool is_made_of_old_blocks(const struct growth *growth)

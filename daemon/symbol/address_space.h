@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a process has mapped where: from its /proc/PID/maps, kept after the process has died, so that
- * an address it once used still means the same (module, file offset). Files are opened through
+ * What a process has mapped where: from its /proc/PID/maps, kept after the process has died, so
+ * that an address it once used still means the same (module, file offset). Files are opened through
  * /proc/PID/map_files, which works for deleted files and for other mount namespaces, else through
  * /proc/PID/root.
  *

@@ -26,14 +26,16 @@ static int write_all(int fd, const char *bytes, size_t size)
 	return 0;
 }
 
-static int inflate_section(Elf_Scn *scn, struct debug_section *section)
+/* libelf inflates into its memory, which goes when the handle does; the copy stays. */
+static int inflate_section(Elf_Scn *scn, uint64_t inflated_max, struct debug_section *section)
 {
 	GElf_Chdr header;
 	Elf_Data *data;
 	int error, fd;
 
-	if (!gelf_getchdr(scn, &header) || header.ch_size > INFLATED_MAX_BYTES ||
-	    elf_compress(scn, 0, 0) < 0)
+	if (!gelf_getchdr(scn, &header) || header.ch_size > inflated_max)
+		return 0;
+	if (elf_compress(scn, 0, 0) < 0)
 		return -ENOEXEC;
 	data = elf_rawdata(scn, NULL);
 	if (!data || !data->d_buf)
@@ -51,20 +53,21 @@ static int inflate_section(Elf_Scn *scn, struct debug_section *section)
 }
 
 static int open_section(Elf_Scn *scn, const GElf_Shdr *header, uint64_t file_bytes,
-			struct debug_section *section)
+			uint64_t inflated_max, struct debug_section *section)
 {
 	if (section->bytes || header->sh_type == SHT_NOBITS || header->sh_offset > file_bytes ||
 	    header->sh_size > file_bytes - header->sh_offset)
 		return 0;
 	if (header->sh_flags & SHF_COMPRESSED)
-		return header->sh_size <= INFLATED_MAX_BYTES ? inflate_section(scn, section) : 0;
+		return header->sh_size > inflated_max ? 0
+						      : inflate_section(scn, inflated_max, section);
 	section->offset = header->sh_offset;
 	section->bytes = header->sh_size;
 	return 0;
 }
 
-static int find_in(Elf *elf, uint64_t file_bytes, struct debug_section *lines,
-		   struct debug_section *strings)
+static int find_in(Elf *elf, uint64_t file_bytes, uint64_t inflated_max,
+		   struct debug_section *lines, struct debug_section *strings)
 {
 	Elf_Scn *scn = NULL;
 	size_t names;
@@ -80,15 +83,15 @@ static int find_in(Elf *elf, uint64_t file_bytes, struct debug_section *lines,
 			return -ENOEXEC;
 		name = elf_strptr(elf, names, header.sh_name);
 		if (name && !strcmp(name, ".debug_line"))
-			error = open_section(scn, &header, file_bytes, lines);
+			error = open_section(scn, &header, file_bytes, inflated_max, lines);
 		else if (name && !strcmp(name, ".debug_line_str"))
-			error = open_section(scn, &header, file_bytes, strings);
+			error = open_section(scn, &header, file_bytes, inflated_max, strings);
 	}
 	return error;
 }
 
-int debug_sections_find(int fd, uint64_t file_bytes, struct debug_section *lines,
-			struct debug_section *strings)
+int debug_sections_find(int fd, uint64_t file_bytes, uint64_t inflated_max,
+			struct debug_section *lines, struct debug_section *strings)
 {
 	Elf *elf = elf_file_open(fd);
 	int error;
@@ -96,7 +99,7 @@ int debug_sections_find(int fd, uint64_t file_bytes, struct debug_section *lines
 	*lines = *strings = (struct debug_section){.inflated_fd = -1};
 	if (!elf)
 		return -ENOEXEC;
-	error = find_in(elf, file_bytes, lines, strings);
+	error = find_in(elf, file_bytes, inflated_max, lines, strings);
 	elf_end(elf);
 	return error;
 }

@@ -10,7 +10,7 @@
 
 /*
  * Building the index decodes every unit once, at some 10 MiB of .debug_line a second; that, and
- * what libdw needs for one unit (about 100 bytes for each byte of it), is bounded here. The units
+ * what libdw needs for one unit (30 to 100 bytes for each byte of it), is bounded here. The units
  * of large C++ files have 300 KiB, those of whole Rust crates up to 1 MiB.
  */
 #define LINES_MAX_BYTES   (64u << 20)
@@ -18,6 +18,10 @@
 #define STRINGS_MAX_BYTES (4u << 20)
 #define UNITS_DECODED_MAX 16
 #define OVERLAP_MAX       16
+
+/* Compressed sections are kept inflated, all or nothing, and may take this many times bytes_max. */
+#define INFLATED_SHARES    4
+#define INFLATED_MAX_BYTES (16u << 20)
 
 /* Functions of one unit lie next to each other, but for padding: they share a range. */
 #define PADDING_MAX_BYTES 64
@@ -226,13 +230,18 @@ int line_table_build(int fd, const struct elf_layout *layout, size_t bytes_max,
 		     struct line_table **result)
 {
 	struct line_table *table = calloc(1, sizeof(*table));
+	uint64_t inflated_max;
 	int error;
 
 	if (!table)
 		return -ENOMEM;
 	table->decoded_max = bytes_max / 2;
-	table->range_max = bytes_max / 2 / (sizeof(struct line_range));
-	error = debug_sections_find(fd, layout->file_bytes, &table->lines, &table->strings);
+	table->range_max = bytes_max / 2 / sizeof(struct line_range);
+	inflated_max = bytes_max * INFLATED_SHARES;
+	if (inflated_max > INFLATED_MAX_BYTES)
+		inflated_max = INFLATED_MAX_BYTES;
+	error = debug_sections_find(fd, layout->file_bytes, inflated_max, &table->lines,
+				    &table->strings);
 	if (!error)
 		error = add_units(table, fd, layout);
 	if (error == -ENOMEM) {

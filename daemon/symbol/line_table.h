@@ -12,7 +12,8 @@
 struct line_table;
 
 /*
- * Half of bytes_max is for the index, half for decoded units. A damaged file gives what could be
+ * Half of bytes_max is for the index, half for decoded units; where sections are compressed, four
+ * times as much is for their inflated copies. A damaged file gives what could be
  * read of it, possibly an empty table, so that it isn't read again and again. Returns 0 or -ENOMEM.
  */
 int line_table_build(int fd, const struct elf_layout *layout, size_t bytes_max,

@@ -11,6 +11,10 @@
 #define ROWS_MAX  (1u << 20)
 #define FILES_MAX 65536
 
+/* libdw (0.188) takes it for granted that strings end in a zero: the image and they end in zeros.
+ */
+#define IMAGE_PADDING_BYTES 16
+
 static const char section_names[] = "\0.debug_line\0.debug_line_str\0.shstrtab";
 
 enum { SECTION_NONE, SECTION_LINE, SECTION_STRINGS, SECTION_NAMES, SECTION_COUNT };
@@ -46,7 +50,7 @@ static char *image_new(const void *unit, size_t unit_bytes, const void *strings,
 	size_t strings_offset = unit_offset + unit_bytes;
 	struct line_image_header *header;
 
-	*image_bytes = strings_offset + strings_bytes;
+	*image_bytes = strings_offset + strings_bytes + IMAGE_PADDING_BYTES;
 	header = calloc(1, *image_bytes);
 	if (!header)
 		return NULL;
@@ -64,7 +68,7 @@ static char *image_new(const void *unit, size_t unit_bytes, const void *strings,
 	memcpy(header->names, section_names, sizeof(section_names));
 	image_section(header, SECTION_LINE, ".debug_line", SHT_PROGBITS, unit_offset, unit_bytes);
 	image_section(header, SECTION_STRINGS, ".debug_line_str", SHT_PROGBITS, strings_offset,
-		      strings_bytes);
+		      strings_bytes + 1);
 	image_section(header, SECTION_NAMES, ".shstrtab", SHT_STRTAB,
 		      offsetof(struct line_image_header, names), sizeof(section_names));
 	memcpy((char *)header + unit_offset, unit, unit_bytes);

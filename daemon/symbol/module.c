@@ -44,12 +44,18 @@ int module_fd(const struct module *module)
 	return module->fd;
 }
 
-void module_tables_clear(struct module_tables *tables)
+void module_tables_clear_sources(struct module_tables *tables)
 {
 	symbol_table_free(tables->symbols);
 	line_table_free(tables->lines);
+	tables->symbols = NULL;
+	tables->lines = NULL;
+}
+
+void module_tables_clear(struct module_tables *tables)
+{
+	module_tables_clear_sources(tables);
 	frame_table_clear(&tables->frames);
-	*tables = (struct module_tables){0};
 }
 
 size_t module_tables_bytes(const struct module_tables *tables)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Modules: the ELF files that processes map, one per file however many processes map it, and the
- * names of what lies at an offset of one. A module outlives the processes and the path it came from:
- * it holds the file open.
+ * names of what lies at an offset of one. A module outlives the processes and the path it came
+ * from: it holds the file open.
  *
  * Everything read from an ELF or DWARF file is hostile: bounds are checked, errors give no name.
  * Threads: every function here may be called from any thread; the cache has its own lock.

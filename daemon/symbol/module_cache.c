@@ -144,14 +144,20 @@ static struct module *oldest_unheld(const struct module_cache *cache)
 	return module;
 }
 
-static void evict_tables(struct module_cache *cache, struct module *module)
+/* Clears tables of held modules, longest unused first, until the rest fits. */
+static void evict_tables(struct module_cache *cache, void (*clear)(struct module_tables *tables))
 {
-	if (!module->tables_bytes || pthread_mutex_trylock(&module->lock))
-		return;
-	module_tables_clear(&module->tables);
-	pthread_mutex_unlock(&module->lock);
-	cache->module_bytes -= module->tables_bytes;
-	module->tables_bytes = 0;
+	struct module *module = cache->oldest;
+
+	for (; module && cache_bytes(cache) > cache->bytes_max; module = module->previous) {
+		if (!module->tables_bytes || pthread_mutex_trylock(&module->lock))
+			continue;
+		clear(&module->tables);
+		cache->module_bytes -= module->tables_bytes;
+		module->tables_bytes = module_tables_bytes(&module->tables);
+		cache->module_bytes += module->tables_bytes;
+		pthread_mutex_unlock(&module->lock);
+	}
 }
 
 static void cache_evict(struct module_cache *cache)
@@ -160,9 +166,8 @@ static void cache_evict(struct module_cache *cache)
 
 	while (cache_bytes(cache) > cache->bytes_max && (module = oldest_unheld(cache)))
 		cache_remove(cache, module);
-	for (module = cache->oldest; module && cache_bytes(cache) > cache->bytes_max;
-	     module = module->previous)
-		evict_tables(cache, module);
+	evict_tables(cache, module_tables_clear_sources);
+	evict_tables(cache, module_tables_clear);
 }
 
 const char *module_cache_intern(struct module_cache *cache, const char *name)

@@ -60,6 +60,8 @@ struct module_cache {
 	struct string_pool names;
 };
 
+/* Forgets what names are found in, and keeps the names that were found. */
+void module_tables_clear_sources(struct module_tables *tables);
 void module_tables_clear(struct module_tables *tables);
 size_t module_tables_bytes(const struct module_tables *tables);
 

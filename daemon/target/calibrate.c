@@ -114,9 +114,8 @@ static int child_measure(struct child *child, struct timing *best)
 	return 0;
 }
 
-static int measure_watched(struct target_table *table, struct child *child,
-			   uint64_t interval_bytes, struct timing *timing,
-			   struct process_error *error)
+static int measure_watched(struct target_table *table, struct child *child, uint64_t interval_bytes,
+			   struct timing *timing, struct process_error *error)
 {
 	struct target *target;
 	int result = target_watch(table, child->pid, interval_bytes, &target, error);

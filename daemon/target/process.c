@@ -155,8 +155,10 @@ int process_check(pid_t pid, struct process_identity *identity, struct process_e
 		return -ESRCH;
 	}
 	if (stat.state == 'Z' || stat.state == 'X') {
-		set_error(error, "process %d has exited and waits for its parent (a zombie): it "
-				 "holds no memory any more", (int)pid);
+		set_error(error,
+			  "process %d has exited and waits for its parent (a zombie): it "
+			  "holds no memory any more",
+			  (int)pid);
 		return -ESRCH;
 	}
 	if (stat.flags & KERNEL_THREAD_FLAG) {
@@ -168,7 +170,8 @@ int process_check(pid_t pid, struct process_identity *identity, struct process_e
 		return -EINVAL;
 	}
 	if (program_word_bits(pid) == 32) {
-		set_error(error, "process %d runs a 32-bit program: only 64-bit ones can be watched",
+		set_error(error,
+			  "process %d runs a 32-bit program: only 64-bit ones can be watched",
 			  (int)pid);
 		return -ENOEXEC;
 	}

@@ -2,8 +2,7 @@
 #include "target/target.h"
 
 #include "clock.h"
-#include "log.h"
-#include "probe/plan.h"
+#include "target/table.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -16,27 +15,6 @@
  * of it, but at least this long.
  */
 #define GENERATION_SECONDS_MIN 2.0
-
-/*
- * Most forks exec at once and lose their copied breakpoints by that; those that live on are swept
- * together after this.
- */
-#define SWEEP_DELAY_SECONDS 1.0
-
-struct target_module {
-	struct module *module;
-	struct probe_plan plan; /* cookies with the slot */
-	struct probe_link *link;
-};
-
-struct target_table {
-	struct probe_object *object;
-	struct module_cache *module_cache;
-	const struct probe_backend *backend;
-	struct target **slots;
-	size_t slot_count;
-	uint64_t last_lease_id;
-};
 
 __attribute__((format(printf, 2, 3))) static void set_error(struct process_error *error,
 							    const char *format, ...)
@@ -76,112 +54,6 @@ void target_table_free(struct target_table *table)
 			target_unwatch(table, table->slots[slot]);
 	free(table->slots);
 	free(table);
-}
-
-/* ---- Probes ---- */
-
-static void detach_modules(struct target_table *table, struct target *target)
-{
-	for (size_t i = 0; i < target->module_count; i++) {
-		table->backend->detach(target->modules[i].link);
-		probe_plan_clear(&target->modules[i].plan);
-		module_release(target->modules[i].module);
-	}
-	free(target->modules);
-	target->modules = NULL;
-	target->module_count = 0;
-	target->probe_count = 0;
-	target->single_stepped_count = 0;
-	target->allocators[0] = '\0';
-}
-
-static bool target_has_module(const struct target *target, const struct module *module)
-{
-	for (size_t i = 0; i < target->module_count; i++)
-		if (target->modules[i].module == module)
-			return true;
-	return false;
-}
-
-static int attach_plan(struct target_table *table, struct target *target, struct module *module,
-		       struct probe_plan *plan)
-{
-	struct target_module *grown;
-	struct probe_link *link;
-	char path[128];
-	int error;
-
-	for (size_t i = 0; i < plan->point_count; i++)
-		plan->points[i].cookie |= (uint64_t)target->slot << RECORD_COOKIE_SLOT_SHIFT;
-	grown = reallocarray(target->modules, target->module_count + 1, sizeof(*grown));
-	if (!grown)
-		return -ENOMEM;
-	target->modules = grown;
-	error = address_space_module_proc_path(target->space, module, path, sizeof(path));
-	if (!error)
-		error = table->backend->attach(table->object, target->identity.pid, path,
-					       plan->points, plan->point_count, &link);
-	if (error)
-		return error;
-	target->modules[target->module_count++] =
-		(struct target_module){.module = module_hold(module), .plan = *plan, .link = link};
-	target->probe_count += plan->point_count;
-	target->single_stepped_count += plan->single_stepped_count;
-	return 0;
-}
-
-static void attach_module(struct target_table *table, struct target *target,
-			  struct module *module)
-{
-	struct probe_plan plan;
-	int error;
-
-	if (target_has_module(target, module) || module_word_bits(module) != 64)
-		return;
-	if (probe_plan_make(module_fd(module), &plan) || !plan.point_count)
-		return;
-	error = attach_plan(table, target, module, &plan);
-	if (error) {
-		snprintf(target->attach_failure, sizeof(target->attach_failure),
-			 "probes could not be attached to %s: %s", module_path(module),
-			 strerror(-error));
-		log_write(LOG_WARN, "process %d (%s): %s", (int)target->identity.pid,
-			  target->identity.comm, target->attach_failure);
-		probe_plan_clear(&plan);
-		return;
-	}
-	if (plan.has_allocator) {
-		/* allocators holds one name for each kind, however many modules bring it */
-		char name[sizeof(plan.allocators)];
-
-		snprintf(name, sizeof(name), "%.*s", (int)strcspn(plan.allocators, ","),
-			 plan.allocators);
-		if (!strstr(target->allocators, name)) {
-			size_t used = strlen(target->allocators);
-
-			snprintf(target->allocators + used, sizeof(target->allocators) - used,
-				 "%s%s", used ? "," : "", name);
-		}
-	}
-}
-
-static int refresh_and_attach(struct target_table *table, struct target *target)
-{
-	int error = address_space_refresh(target->space);
-	size_t count;
-
-	target->is_refresh_due = false;
-	if (error)
-		return error;
-	count = address_space_module_count(target->space);
-	for (size_t i = 0; i < count; i++)
-		attach_module(table, target, address_space_module(target->space, i));
-	return 0;
-}
-
-void target_refresh(struct target_table *table, struct target *target)
-{
-	refresh_and_attach(table, target);
 }
 
 /* ---- Beginning and end ---- */
@@ -248,11 +120,11 @@ static bool is_same_process(const struct process_identity *identity)
 {
 	struct process_identity now;
 
-	return !process_identify(identity->pid, &now) &&
-	       now.start_ticks == identity->start_ticks;
+	return !process_identify(identity->pid, &now) && now.start_ticks == identity->start_ticks;
 }
 
-static int explain_watch_error(int error, const struct target *target, struct process_error *message)
+static int explain_watch_error(int error, const struct target *target,
+			       struct process_error *message)
 {
 	int pid = (int)target->identity.pid;
 
@@ -316,7 +188,7 @@ int target_watch(struct target_table *table, pid_t pid, uint64_t sampling_interv
 	error = target->space ? 0 : -ENOMEM;
 	/* First the lifecycle, then the probes: an exec or exit meanwhile is not missed. */
 	error = error ? error : probe_object_set_slot(table->object, (uint32_t)pid, target->slot);
-	error = error ? error : refresh_and_attach(table, target);
+	error = error ? error : target_attach(table, target);
 	if (!error && !is_same_process(&identity))
 		error = -ESRCH;
 	if (error)
@@ -335,7 +207,7 @@ void target_unwatch(struct target_table *table, struct target *target)
 {
 	control_of(table, target)->is_enabled = 0;
 	probe_object_clear_slot(table->object, (uint32_t)target->identity.pid);
-	detach_modules(table, target);
+	target_detach(table, target);
 	counters_of(table, target)->account = 0;
 	address_space_free(target->space);
 	table->slots[target->slot] = NULL;
@@ -345,8 +217,7 @@ void target_unwatch(struct target_table *table, struct target *target)
 void target_handle_exec(struct target_table *table, struct target *target, uint32_t new_account,
 			bool is_leader_changed)
 {
-	struct address_space *space =
-		address_space_new(target->identity.pid, table->module_cache);
+	struct address_space *space = address_space_new(target->identity.pid, table->module_cache);
 	struct process_identity identity;
 
 	begin_account(table, target, new_account);
@@ -357,12 +228,12 @@ void target_handle_exec(struct target_table *table, struct target *target, uint3
 		target->space = space;
 	}
 	/*
-	 * Links follow the task. Those on files that the new program maps as well work from its first
-	 * instruction; so they stay, unless the task itself is another one now.
+	 * Links follow the task. Those on files that the new program maps as well work from its
+	 * first instruction; so they stay, unless the task itself is another one now.
 	 */
 	if (is_leader_changed)
-		detach_modules(table, target);
-	refresh_and_attach(table, target);
+		target_detach(table, target);
+	target_attach(table, target);
 }
 
 /* ---- Finding ---- */
@@ -375,8 +246,7 @@ struct target *target_by_pid(const struct target_table *table, pid_t pid)
 	return NULL;
 }
 
-struct target *target_by_account(const struct target_table *table, uint32_t slot,
-				 uint32_t account)
+struct target *target_by_account(const struct target_table *table, uint32_t slot, uint32_t account)
 {
 	if (slot >= table->slot_count || !table->slots[slot] ||
 	    table->slots[slot]->account != account)
@@ -414,63 +284,6 @@ struct target *target_next(const struct target_table *table, size_t *cursor)
 	return NULL;
 }
 
-/* ---- Leases ---- */
-
-static bool target_is_held(const struct target *target)
-{
-	return target->is_persistent || target_lease_count(target) > 0;
-}
-
-uint64_t target_lease(struct target_table *table, struct target *target, uint64_t lease_id,
-		      double seconds, double now_seconds)
-{
-	struct target_lease *chosen = NULL;
-
-	for (size_t i = 0; i < TARGET_LEASES_MAX; i++) {
-		struct target_lease *lease = &target->leases[i];
-
-		if (lease_id && lease->id == lease_id) {
-			chosen = lease;
-			break;
-		}
-		if (!chosen && !lease->id)
-			chosen = lease;
-	}
-	if (!chosen)
-		return 0;
-	if (!chosen->id)
-		chosen->id = ++table->last_lease_id;
-	chosen->expires_seconds = now_seconds + seconds;
-	return chosen->id;
-}
-
-bool target_release(struct target *target, uint64_t lease_id)
-{
-	if (!lease_id)
-		target->is_persistent = false;
-	for (size_t i = 0; i < TARGET_LEASES_MAX; i++)
-		if (!lease_id || target->leases[i].id == lease_id)
-			target->leases[i].id = 0;
-	return target_is_held(target);
-}
-
-bool target_expire_leases(struct target *target, double now_seconds)
-{
-	for (size_t i = 0; i < TARGET_LEASES_MAX; i++)
-		if (target->leases[i].id && target->leases[i].expires_seconds <= now_seconds)
-			target->leases[i].id = 0;
-	return target_is_held(target);
-}
-
-uint32_t target_lease_count(const struct target *target)
-{
-	uint32_t count = 0;
-
-	for (size_t i = 0; i < TARGET_LEASES_MAX; i++)
-		count += target->leases[i].id != 0;
-	return count;
-}
-
 /* ---- What time brings ---- */
 
 void target_advance_generation(struct target_table *table, struct target *target,
@@ -488,27 +301,4 @@ void target_advance_generation(struct target_table *table, struct target *target
 	target->generation_start_seconds[target->generation % RECORD_GENERATIONS] = now_seconds;
 	__atomic_store_n(&control_of(table, target)->generation, target->generation,
 			 __ATOMIC_RELAXED);
-}
-
-void target_handle_fork(struct target *target, double now_seconds)
-{
-	if (target->sweep_due_seconds <= 0)
-		target->sweep_due_seconds = now_seconds + SWEEP_DELAY_SECONDS;
-}
-
-void target_sweep_forks(struct target_table *table, struct target *target, double now_seconds)
-{
-	char path[128];
-
-	if (target->sweep_due_seconds <= 0 || now_seconds < target->sweep_due_seconds)
-		return;
-	target->sweep_due_seconds = 0;
-	for (size_t i = 0; i < target->module_count; i++) {
-		struct target_module *probed = &target->modules[i];
-
-		if (!address_space_module_proc_path(target->space, probed->module, path,
-						    sizeof(path)))
-			table->backend->sweep(table->object, target->identity.pid, path,
-					      probed->plan.points, probed->plan.point_count);
-	}
 }

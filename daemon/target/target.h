@@ -15,7 +15,7 @@
 #define TARGET_LEASES_MAX 16
 
 struct target_lease {
-	uint64_t id; /* 0: free */
+	uint64_t id;            /* 0: free */
 	double expires_seconds; /* monotonic clock */
 };
 
@@ -53,8 +53,8 @@ struct target_table *target_table_new(struct probe_object *object, struct module
 void target_table_free(struct target_table *table);
 
 /*
- * Watches a process that is no target yet. Returns 0 and *target, or with the reason: process_check's
- * errors, -ENOSPC (no slot), -ENOEXEC (no known allocator), -ENOTSUP, other -errno.
+ * Watches a process that is no target yet. Returns 0 and *target, or with the reason:
+ * process_check's errors, -ENOSPC (no slot), -ENOEXEC (no known allocator), -ENOTSUP, other -errno.
  */
 int target_watch(struct target_table *table, pid_t pid, uint64_t sampling_interval_bytes,
 		 struct target **target, struct process_error *error);
@@ -63,8 +63,7 @@ void target_unwatch(struct target_table *table, struct target *target);
 
 struct target *target_by_pid(const struct target_table *table, pid_t pid);
 /* NULL when the slot is free or has moved on to another account. */
-struct target *target_by_account(const struct target_table *table, uint32_t slot,
-				 uint32_t account);
+struct target *target_by_account(const struct target_table *table, uint32_t slot, uint32_t account);
 struct probe_object *target_table_object(const struct target_table *table);
 size_t target_count(const struct target_table *table);
 size_t target_max(const struct target_table *table);

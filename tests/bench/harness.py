@@ -171,7 +171,6 @@ class Daemon:
                 [self.bench.build / "memwatchd", *arguments], stdin=subprocess.DEVNULL, stderr=log
             )
         try:
-            os.sched_setaffinity(self.process.pid, cpus_other())
             self.wait_ready()
         except BaseException:
             self.stop()

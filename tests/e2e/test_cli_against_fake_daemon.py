@@ -17,7 +17,8 @@ import threading
 import pytest
 
 from harness import paths
-from harness.fake_daemon import ANSWERS, LEAKS, PROCESS, TARGET, FakeDaemon, account, error, site
+from harness.fake_daemon import (ANSWERS, LEAKS, OOM, PROCESS, TARGET, FakeDaemon, account, error,
+                                 site)
 
 COMMANDS = {
     "leaks": ["leaks", "--pid", "4242", "--for", "0"],
@@ -194,7 +195,13 @@ def test_a_daemon_that_dies_while_asked_exits_with_3(tmp_path):
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "dying"))
         listener.listen()
-        killer = threading.Thread(target=lambda: listener.accept()[0].close())
+
+        def answer_nothing():
+            connection, _ = listener.accept()
+            connection.recv(1)
+            connection.close()
+
+        killer = threading.Thread(target=answer_nothing)
         killer.start()
         result = ctl(tmp_path / "dying", "ps")
         killer.join()
@@ -335,7 +342,7 @@ def test_lines_fit_an_80_column_terminal(fake, command):
     stack = fake.answers[REQUESTS["stacks"]]["sites"][0]["stack"]
     stack[0]["function"] = "std::map<std::string, std::vector<cache::Entry>>::operator[]" * 3
     stack[0]["file"] = "/a/very/long/path" * 10 + "/store.cc"
-    fake.answers[REQUESTS["oom"]]["ooms"][0]["cgroup"] = "/kubepods/burstable" * 10
+    fake.answers[REQUESTS["oom"]]["ooms"] = [{**OOM, "cgroup": "/kubepods/burstable" * 10}]
     output = on_terminal(fake, *COMMANDS[command], NO_COLOR="1")
     assert output
     assert max(map(len, output.splitlines())) <= 80

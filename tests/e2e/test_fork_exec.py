@@ -74,7 +74,7 @@ def test_exec_again_and_again_keeps_the_watch(daemon, run):
 
     def check():
         program.tell("allocate")
-        assert any(site["stack"][0]["function"] == "second_life_allocates"
+        assert any(direct_caller(site) == "second_life_allocates"
                    for site in daemon.sites(program.pid))
 
     eventually_passes(check)
@@ -110,7 +110,7 @@ def test_a_reused_pid_is_another_process(daemon, run):
     second.tell("free_in_another_thread")
     assert daemon.target(first.pid)["outstanding_objects"] < 100
     second.tell("allocate")
-    functions = eventually(lambda: {site["stack"][0]["function"]
+    functions = eventually(lambda: {direct_caller(site)
                                     for site in daemon.sites(first.pid)}, "sites")
     assert "allocate_block" in functions
     assert "by_malloc" not in functions

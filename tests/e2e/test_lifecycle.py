@@ -114,7 +114,7 @@ def test_a_target_that_ends_keeps_its_names_and_numbers(daemon, run):
     answer = daemon.ctl("stacks", "--pid", program.pid)
     assert answer["ended"]
     assert answer["end_reason"] == "exited"
-    allocated = {site["stack"][0]["function"]: site["allocated_bytes"]
+    allocated = {direct_caller(site): site["allocated_bytes"]
                  for site in answer["sites"]}
     for site in truth["sites"]:
         assert allocated[site["function"]] == site["allocated_bytes"]

@@ -22,7 +22,7 @@ def test_a_library_loaded_after_the_watch_began_is_named(daemon, run):
     program.tell("allocate 100")
     assert_plugin_is_exact(daemon, program)
     site = next(site for site in daemon.sites(program.pid)
-                if site["stack"][0]["function"] == "plugin_allocates")
+                if direct_caller(site) == "plugin_allocates")
     assert site["stack"][0]["module"].endswith("/plugin.so")
 
 

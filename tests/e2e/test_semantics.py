@@ -190,7 +190,7 @@ def test_frames_carry_file_and_line(daemon, run):
 
     def check():
         site = next(site for site in daemon.sites(program.pid)
-                    if site["stack"][0]["function"] == "by_malloc")
+                    if direct_caller(site) == "by_malloc")
         frame = site["stack"][0]
         assert frame["kind"] == "native"
         assert frame["file"].endswith("tests/programs/allocators.c")

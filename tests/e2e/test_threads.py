@@ -31,7 +31,7 @@ def test_threads_that_run_when_the_watch_begins_are_seen(daemon, run):
     daemon.watch(program)
 
     def check():
-        functions = {site["stack"][0]["function"] for site in daemon.sites(program.pid)}
+        functions = {direct_caller(site) for site in daemon.sites(program.pid)}
         assert {"thread_mallocs", "thread_callocs", "thread_reallocs", "thread_aligns",
                 "thread_leaks"} <= functions
 

@@ -35,14 +35,14 @@ def answers(daemon):
 
 
 def site_of(answer, function):
-    sites = [site for site in answer["sites"] if site["stack"][0]["function"] == function]
+    sites = [site for site in answer["sites"] if direct_caller(site) == function]
     assert len(sites) == 1, (function, answer["sites"])
     return sites[0]
 
 
 def test_a_leak_is_named_first_with_its_growth(answers):
     first = answers["leaky"]["sites"][0]
-    assert first["stack"][0]["function"] == "session_new"
+    assert direct_caller(first) == "session_new"
     assert first["verdict"] == "leak", first["reason"]
     assert first["reason"]
     # 16 KiB at each of up to 50 requests a second; a busy machine lets fewer through.

@@ -21,6 +21,7 @@
 #define TIMES   50
 #define THREADS 20
 
+SITE(find_cache_page);
 SITE(interrupted_malloc);
 SITE(handler_allocates);
 SITE(allocates_after);
@@ -33,11 +34,11 @@ static sigjmp_buf outside;
 static struct block handler_block;
 static char alternate_stack[256 << 10];
 
-static void find_cache_page(void)
+CALL_SITE static void find_cache_page(void)
 {
-	uintptr_t first = (uintptr_t)malloc(24);
+	struct block first = block_new(&find_cache_page_site, malloc(24), 24);
 
-	cache_page = (void *)(first & ~(page_bytes - 1));
+	cache_page = (void *)((uintptr_t)first.address & ~(page_bytes - 1));
 }
 
 static void protect_cache(int protection)
@@ -186,5 +187,7 @@ int main(void)
 	page_bytes = (size_t)sysconf(_SC_PAGESIZE);
 	mallopt(M_ARENA_MAX, 2 * THREADS);
 	find_cache_page();
+	/* Nobody watches yet. */
+	ledger_clear();
 	return program_serve(commands);
 }

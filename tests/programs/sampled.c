@@ -26,7 +26,18 @@ SAMPLE(middle_mallocs, address = malloc(700), 700)
 SAMPLE(large_mallocs, address = malloc(20000), 20000)
 SAMPLE(huge_mallocs, address = malloc(500000), 500000)
 SAMPLE(callocs, address = calloc(10, 30), 300)
-SAMPLE(reallocs, address = realloc(malloc(100), 400), 400)
+SAMPLE(before_realloc, address = malloc(100), 100)
+
+/* A block that the caller is about to resize. */
+static void *to_resize(void)
+{
+	struct block block = before_realloc();
+
+	site_freed(block.site, block.bytes);
+	return block.address;
+}
+
+SAMPLE(reallocs, address = realloc(to_resize(), 400), 400)
 SAMPLE(reallocarrays, address = reallocarray(NULL, 10, 50), 500)
 SAMPLE(aligned_to_16, program_require(!posix_memalign(&address, 16, 600), "memory"), 600)
 SAMPLE(aligned_to_64, program_require(!posix_memalign(&address, 64, 800), "memory"), 800)

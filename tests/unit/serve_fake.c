@@ -222,15 +222,18 @@ int view_processes(struct state *state, const struct view_viewer *viewer, pid_t 
 		   struct answer_processes **answer)
 {
 	int err = note(state, viewer, pid);
+	struct answer_processes *found;
 
 	state->top = top;
 	if (err)
 		return err;
-	*answer = make(1, sizeof(**answer));
-	fill_processes(*answer, viewer, pid);
-	if (pid == 0 || (*answer)->process_count > 0)
+	found = make(1, sizeof(*found));
+	fill_processes(found, viewer, pid);
+	if (pid == 0 || found->process_count > 0) {
+		*answer = found;
 		return 0;
-	answer_processes_free(*answer);
+	}
+	answer_processes_free(found);
 	return pid == FAKE_ROOT_PID || pid == FAKE_NOBODY_PID ? -EPERM : -ESRCH;
 }
 

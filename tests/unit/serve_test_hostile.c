@@ -116,6 +116,24 @@ static void test_slow_clients_on_tcp_block_nobody(void **state)
 	slow_clients_block_nobody(*state, true);
 }
 
+/* In a child, as nobody: takes many connections, says so, and holds them until told to go. */
+static void hold_many_clients(const struct served *served, int ready, int done)
+{
+	static const char request[] = "GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n";
+	int fds[MANY_CLIENTS];
+	char byte = 0;
+
+	if (setgroups(0, NULL) || setresuid(FAKE_NOBODY_UID, FAKE_NOBODY_UID, FAKE_NOBODY_UID))
+		_exit(1);
+	for (int i = 0; i < MANY_CLIENTS; i++)
+		fds[i] = connect_unix(served->socket_path);
+	/* Answered once all that came before have been let in. */
+	if (send(fds[MANY_CLIENTS - 1], request, strlen(request), MSG_NOSIGNAL) < 0 ||
+	    recv(fds[MANY_CLIENTS - 1], &byte, 1, 0) != 1)
+		_exit(2);
+	_exit(write(ready, &byte, 1) != 1 || read(done, &byte, 1) != 1);
+}
+
 static void test_a_user_with_many_clients_sends_away_its_own_alone(void **state)
 {
 	struct served *served = *state;
@@ -128,19 +146,8 @@ static void test_a_user_with_many_clients_sends_away_its_own_alone(void **state)
 	assert_int_equal(pipe(ready), 0);
 	assert_int_equal(pipe(done), 0);
 	child = fork();
-	if (child == 0) {
-		int fds[MANY_CLIENTS];
-
-		if (setgroups(0, NULL) || setresuid(FAKE_NOBODY_UID, FAKE_NOBODY_UID, -1))
-			_exit(1);
-		for (int i = 0; i < MANY_CLIENTS; i++)
-			fds[i] = connect_unix(served->socket_path);
-		/* Answered once all that came before have been let in. */
-		send(fds[MANY_CLIENTS - 1], "GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n", 38, 0);
-		if (recv(fds[MANY_CLIENTS - 1], &byte, 1, 0) != 1)
-			_exit(2);
-		_exit(write(ready[1], &byte, 1) != 1 || read(done[0], &byte, 1) != 1);
-	}
+	if (child == 0)
+		hold_many_clients(served, ready[1], done[0]);
 	assert_int_equal(read(ready[0], &byte, 1), 1);
 	send_text(ours, "Host: x\r\nConnection: close\r\n\r\n");
 	reply = read_reply(ours);

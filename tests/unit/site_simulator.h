@@ -124,20 +124,32 @@ static inline double sample(const struct view *view, uint64_t *seed, double byte
 	return bytes / chance;
 }
 
+/* The first point at or after a moment. */
+static inline size_t point_at(const struct seen *seen, double seconds)
+{
+	size_t low = 0, high = seen->evidence.point_count;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (seen->points[middle].time_seconds < seconds)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* Points get what came since the one before; see() sums up. */
 static inline void see_block(struct seen *seen, const struct block *block, double bytes)
 {
-	for (size_t i = 0; i < seen->evidence.point_count; i++) {
-		struct verdict_point *point = &seen->points[i];
+	size_t born = point_at(seen, block->born_seconds);
+	size_t died = point_at(seen, block->died_seconds);
 
-		if (block->born_seconds <= point->time_seconds) {
-			point->allocated_bytes += (uint64_t)bytes;
-			point->outstanding_bytes += (int64_t)bytes;
-		}
-		if (block->died_seconds <= point->time_seconds) {
-			point->freed_bytes += (uint64_t)bytes;
-			point->outstanding_bytes -= (int64_t)bytes;
-		}
-	}
+	if (born < seen->evidence.point_count)
+		seen->points[born].allocated_bytes += (uint64_t)bytes;
+	if (died < seen->evidence.point_count)
+		seen->points[died].freed_bytes += (uint64_t)bytes;
 	for (size_t i = 0; i < seen->evidence.generation_count; i++) {
 		struct verdict_generation *generation = &seen->generations[i];
 
@@ -145,6 +157,19 @@ static inline void see_block(struct seen *seen, const struct block *block, doubl
 		    block->born_seconds >= generation->from_seconds &&
 		    block->born_seconds < generation->to_seconds)
 			generation->outstanding_bytes += (int64_t)bytes;
+	}
+}
+
+static inline void sum_up(struct seen *seen)
+{
+	for (size_t i = 0; i < seen->evidence.point_count; i++) {
+		struct verdict_point *point = &seen->points[i];
+
+		if (i > 0) {
+			point->allocated_bytes += point[-1].allocated_bytes;
+			point->freed_bytes += point[-1].freed_bytes;
+		}
+		point->outstanding_bytes = (int64_t)(point->allocated_bytes - point->freed_bytes);
 	}
 }
 
@@ -181,6 +206,7 @@ static inline void see(const struct site_history *history, const struct view *vi
 		if (block->died_seconds > view->seconds)
 			variance += block_variance;
 	}
+	sum_up(seen);
 	seen->evidence.outstanding_stderr_bytes = sqrt(variance);
 }
 

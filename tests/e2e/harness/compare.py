@@ -45,7 +45,7 @@ def assert_exact(daemon, program, kind="block"):
         assert {name: {counter: found[name][counter] for counter in COUNTERS}
                 for name in truth} == wanted
         strangers = {direct_caller(site) for site in of_program(sites, program)} - set(truth)
-        assert not strangers, "sites that the program knows nothing of"
+        assert strangers == set(), "sites that the program knows nothing of"
 
     eventually_passes(check)
 

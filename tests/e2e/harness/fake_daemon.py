@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A memwatchd that serves recorded JSON (docs/api.md) over a Unix socket, to test memwatchctl alone."""
+"""A memwatchd that serves recorded JSON (docs/api.md) over a Unix socket."""
 
 import copy
 import http.server
@@ -12,8 +12,8 @@ FRAMES = [
     {"kind": "native", "function": "cache::Store::remember(std::string const&)",
      "module": "/srv/leaky", "build_id": "ab12", "offset": 0x1234,
      "file": "/srv/src/cache/store.cc", "line": 42},
-    {"kind": "native", "function": "handle_request", "module": "/usr/lib/x86_64-linux-gnu/libweb.so.2",
-     "build_id": "cd34", "offset": 0x2000, "file": None, "line": None},
+    {"kind": "native", "function": "handle_request",
+     "module": "/usr/lib/x86_64-linux-gnu/libweb.so.2", "build_id": "cd34", "offset": 0x2000, "file": None, "line": None},
     {"kind": "native", "function": None, "module": "/usr/lib/x86_64-linux-gnu/libc.so.6",
      "build_id": "ef56", "offset": 0x2724A, "file": None, "line": None},
     {"kind": "native", "function": None, "module": None, "build_id": None,
@@ -141,7 +141,8 @@ class FakeDaemon:
         self._server = _Server(self.socket_path, _Handler)
         self._server.daemon_ = self
         os.chmod(self.socket_path, 0o666)
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,),
+                                        daemon=True)
         self._thread.start()
 
     def answer(self, method, path):
@@ -165,9 +166,3 @@ class FakeDaemon:
     def stop(self):
         self._server.shutdown()
         self._server.server_close()
-
-
-if __name__ == "__main__":
-    import sys
-    FakeDaemon(sys.argv[1])
-    threading.Event().wait()

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The probes in a target: which of its modules carry them, and the copies that forks make of them.
+ */
+#include "log.h"
+#include "probe/plan.h"
+#include "target/table.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * Most forks exec at once and lose their copied breakpoints by that; those that live on are swept
+ * together after this.
+ */
+#define SWEEP_DELAY_SECONDS 1.0
+
+struct target_module {
+	struct module *module;
+	struct probe_plan plan; /* cookies with the slot */
+	struct probe_link *link;
+};
+
+void target_detach(struct target_table *table, struct target *target)
+{
+	for (size_t i = 0; i < target->module_count; i++) {
+		table->backend->detach(target->modules[i].link);
+		probe_plan_clear(&target->modules[i].plan);
+		module_release(target->modules[i].module);
+	}
+	free(target->modules);
+	target->modules = NULL;
+	target->module_count = 0;
+	target->probe_count = 0;
+	target->single_stepped_count = 0;
+	target->allocators[0] = '\0';
+}
+
+static bool target_has_module(const struct target *target, const struct module *module)
+{
+	for (size_t i = 0; i < target->module_count; i++)
+		if (target->modules[i].module == module)
+			return true;
+	return false;
+}
+
+static int attach_plan(struct target_table *table, struct target *target, struct module *module,
+		       struct probe_plan *plan)
+{
+	struct target_module *grown;
+	struct probe_link *link;
+	char path[128];
+	int error;
+
+	for (size_t i = 0; i < plan->point_count; i++)
+		plan->points[i].cookie |= (uint64_t)target->slot << RECORD_COOKIE_SLOT_SHIFT;
+	grown = reallocarray(target->modules, target->module_count + 1, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	target->modules = grown;
+	error = address_space_module_proc_path(target->space, module, path, sizeof(path));
+	if (!error)
+		error = table->backend->attach(table->object, target->identity.pid, path,
+					       plan->points, plan->point_count, &link);
+	if (error)
+		return error;
+	target->modules[target->module_count++] =
+		(struct target_module){.module = module_hold(module), .plan = *plan, .link = link};
+	target->probe_count += plan->point_count;
+	target->single_stepped_count += plan->single_stepped_count;
+	return 0;
+}
+
+static void attach_module(struct target_table *table, struct target *target, struct module *module)
+{
+	struct probe_plan plan;
+	int error;
+
+	if (target_has_module(target, module) || module_word_bits(module) != 64)
+		return;
+	if (probe_plan_make(module_fd(module), &plan) || !plan.point_count)
+		return;
+	error = attach_plan(table, target, module, &plan);
+	if (error) {
+		snprintf(target->attach_failure, sizeof(target->attach_failure),
+			 "probes could not be attached to %s: %s", module_path(module),
+			 strerror(-error));
+		log_write(LOG_WARN, "process %d (%s): %s", (int)target->identity.pid,
+			  target->identity.comm, target->attach_failure);
+		probe_plan_clear(&plan);
+		return;
+	}
+	if (plan.has_allocator) {
+		/* allocators holds one name for each kind, however many modules bring it */
+		char name[sizeof(plan.allocators)];
+
+		snprintf(name, sizeof(name), "%.*s", (int)strcspn(plan.allocators, ","),
+			 plan.allocators);
+		if (!strstr(target->allocators, name)) {
+			size_t used = strlen(target->allocators);
+
+			snprintf(target->allocators + used, sizeof(target->allocators) - used,
+				 "%s%s", used ? "," : "", name);
+		}
+	}
+}
+
+int target_attach(struct target_table *table, struct target *target)
+{
+	int error = address_space_refresh(target->space);
+	size_t count;
+
+	target->is_refresh_due = false;
+	if (error)
+		return error;
+	count = address_space_module_count(target->space);
+	for (size_t i = 0; i < count; i++)
+		attach_module(table, target, address_space_module(target->space, i));
+	return 0;
+}
+
+void target_refresh(struct target_table *table, struct target *target)
+{
+	target_attach(table, target);
+}
+
+/* ---- Forks ---- */
+
+void target_handle_fork(struct target *target, double now_seconds)
+{
+	if (target->sweep_due_seconds <= 0)
+		target->sweep_due_seconds = now_seconds + SWEEP_DELAY_SECONDS;
+}
+
+void target_sweep_forks(struct target_table *table, struct target *target, double now_seconds)
+{
+	char path[128];
+
+	if (target->sweep_due_seconds <= 0 || now_seconds < target->sweep_due_seconds)
+		return;
+	target->sweep_due_seconds = 0;
+	for (size_t i = 0; i < target->module_count; i++) {
+		struct target_module *probed = &target->modules[i];
+
+		if (!address_space_module_proc_path(target->space, probed->module, path,
+						    sizeof(path)))
+			table->backend->sweep(table->object, target->identity.pid, path,
+					      probed->plan.points, probed->plan.point_count);
+	}
+}
