@@ -98,6 +98,7 @@ struct record_site {
 	__u32 account;
 	__u32 is_stack_sent; /* the stack has reached the ring buffer */
 	__u64 stack_hash;
+	__u64 first_ns; /* CLOCK_MONOTONIC when its first block or mapping was born */
 	__u64 allocated_bytes;
 	__u64 freed_bytes;
 	__u64 allocated_objects;    /* in RECORD_OBJECT_UNIT */

@@ -55,6 +55,7 @@ static __always_inline __u32 site_make(const struct record_site_key *key,
 		return 0;
 	site->account = key->account;
 	site->stack_hash = key->stack_hash;
+	site->first_ns = bpf_ktime_get_ns();
 	if (!bpf_map_update_elem(&site_index, key, &number, BPF_NOEXIST)) {
 		COUNT(counters->sites);
 		return number + 1;

@@ -11,9 +11,10 @@
 #include <stdbool.h>
 
 struct interrupt {
-	sigset_t signals;  /* blocked and looked for */
-	sigset_t previous; /* the mask to go back to */
-	int count;         /* taken so far */
+	sigset_t signals;    /* blocked and looked for */
+	sigset_t previous;   /* the mask to go back to */
+	int count;           /* how often somebody wanted to stop */
+	double last_seconds; /* when last, on the monotonic clock */
 	int last_signal;
 };
 

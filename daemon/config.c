@@ -12,6 +12,7 @@
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -33,7 +34,7 @@ struct config_key;
 /* What a value may look like. parse() fills the field (untouched on error) and returns 0, -EINVAL
  * where text is no such thing, -ERANGE where it is one that the key does not allow. */
 struct config_type {
-	const char *noun; /* with its article, after "is" or "is no" */
+	const char *noun; /* after "is no" */
 	const char *example;
 	int (*parse)(const struct config_key *key, const char *text, void *field);
 	void (*describe_range)(const struct config_key *key, char *text, size_t size);
@@ -45,7 +46,7 @@ struct config_key {
 	const char *default_text;
 	size_t offset;
 	size_t field_bytes;
-	uint64_t minimum; /* of numbers */
+	uint64_t minimum; /* of numbers, and of the port in an address */
 	uint64_t maximum;
 };
 
@@ -83,20 +84,19 @@ static int group_parse(const struct config_key *key, const char *text, void *fie
 	return text_copy(key, text, field);
 }
 
-static bool parse_decimal(const char *text, uint64_t *number)
+/* length digits and no more of them; too large a number becomes UINT64_MAX. */
+static bool parse_decimal(const char *text, size_t length, uint64_t *number)
 {
-	uint64_t value = 0;
-
-	if (*text == '\0')
+	if (length == 0 || strspn(text, "0123456789") != length)
 		return false;
-	for (; *text != '\0'; text++) {
-		if (!isdigit((unsigned char)*text))
-			return false;
-		if (__builtin_mul_overflow(value, 10, &value) ||
-		    __builtin_add_overflow(value, (uint64_t)(*text - '0'), &value))
-			value = UINT64_MAX; /* saturates: further digits overflow again */
+	*number = 0;
+	for (size_t i = 0; i < length; i++) {
+		if (__builtin_mul_overflow(*number, 10, number) ||
+		    __builtin_add_overflow(*number, (uint64_t)(text[i] - '0'), number)) {
+			*number = UINT64_MAX;
+			break;
+		}
 	}
-	*number = value;
 	return true;
 }
 
@@ -105,29 +105,26 @@ static int listen_parse(const struct config_key *key, const char *text, void *fi
 	char address[sizeof(((struct config *)0)->listen)];
 	unsigned char binary[sizeof(struct in6_addr)];
 	const char *colon = strrchr(text, ':');
+	bool is_bracketed;
 	uint64_t port;
 	size_t length;
-	int family = AF_INET;
 
 	if (strcmp(text, "none") == 0)
 		return text_copy(key, text, field);
-	if (colon == NULL || !parse_decimal(colon + 1, &port))
+	if (colon == NULL || !parse_decimal(colon + 1, strlen(colon + 1), &port))
 		return -EINVAL;
 	length = (size_t)(colon - text);
 	if (length >= sizeof(address))
 		return -EINVAL;
-	if (length >= 2 && text[0] == '[' && text[length - 1] == ']') {
-		family = AF_INET6;
-		text++;
-		length -= 2;
-	}
-	memcpy(address, text, length);
+	is_bracketed = length >= 2 && text[0] == '[' && text[length - 1] == ']';
+	length -= is_bracketed ? 2 : 0;
+	memcpy(address, text + is_bracketed, length);
 	address[length] = '\0';
-	if (inet_pton(family, address, binary) != 1)
+	if (inet_pton(is_bracketed ? AF_INET6 : AF_INET, address, binary) != 1)
 		return -EINVAL;
 	if (port < key->minimum || port > key->maximum)
 		return -ERANGE;
-	return text_copy(key, family == AF_INET6 ? text - 1 : text, field);
+	return text_copy(key, text, field);
 }
 
 static void listen_describe_range(const struct config_key *key, char *text, size_t size)
@@ -159,7 +156,7 @@ static int count_parse(const struct config_key *key, const char *text, void *fie
 {
 	uint64_t count;
 
-	if (!parse_decimal(text, &count))
+	if (!parse_decimal(text, strlen(text), &count))
 		return -EINVAL;
 	if (count < key->minimum || count > key->maximum)
 		return -ERANGE;
@@ -180,22 +177,16 @@ int config_parse_bytes(const char *text, uint64_t *bytes)
 		uint64_t bytes;
 	} units[] = {{"", 1},     {"B", 1},     {"k", KIB}, {"kB", KIB}, {"KiB", KIB}, {"M", MIB},
 		     {"MB", MIB}, {"MiB", MIB}, {"G", GIB}, {"GB", GIB}, {"GiB", GIB}};
-	char digits[32];
 	size_t length = strspn(text, "0123456789");
 	const char *unit = text + length + strspn(text + length, " ");
 	uint64_t number;
 
-	if (length == 0)
+	if (!parse_decimal(text, length, &number))
 		return -EINVAL;
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
 		if (strcasecmp(unit, units[i].name) != 0)
 			continue;
-		if (length >= sizeof(digits))
-			return -ERANGE;
-		memcpy(digits, text, length);
-		digits[length] = '\0';
-		if (!parse_decimal(digits, &number) || number == UINT64_MAX ||
-		    __builtin_mul_overflow(number, units[i].bytes, &number))
+		if (number == UINT64_MAX || __builtin_mul_overflow(number, units[i].bytes, &number))
 			return -ERANGE;
 		*bytes = number;
 		return 0;

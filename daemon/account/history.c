@@ -214,4 +214,8 @@ void account_judge(const struct account *account, const struct site *site, doubl
 	if (numbers.outstanding_variance > 0)
 		evidence.outstanding_stderr_bytes = __builtin_sqrt(numbers.outstanding_variance);
 	verdict_judge(&evidence, conclusion);
+	/* Where nothing ever died the oldest block is the first one, whose birth is known exactly. */
+	if (!numbers.freed_bytes && numbers.outstanding_bytes > 0 && site->blocks.first_ns)
+		conclusion->oldest_age_seconds =
+			now + account->began_seconds - (double)site->blocks.first_ns * 1e-9;
 }

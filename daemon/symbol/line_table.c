@@ -227,30 +227,30 @@ static int compare_ranges(const void *left, const void *right)
 }
 
 int line_table_build(int fd, const struct elf_layout *layout, size_t bytes_max,
-		     struct line_table **result)
+		     struct line_table **table)
 {
-	struct line_table *table = calloc(1, sizeof(*table));
+	struct line_table *built = calloc(1, sizeof(*built));
 	uint64_t inflated_max;
 	int error;
 
-	if (!table)
+	if (!built)
 		return -ENOMEM;
-	table->decoded_max = bytes_max / 2;
-	table->range_max = bytes_max / 2 / sizeof(struct line_range);
+	built->decoded_max = bytes_max / 2;
+	built->range_max = bytes_max / 2 / sizeof(struct line_range);
 	inflated_max = bytes_max * INFLATED_SHARES;
 	if (inflated_max > INFLATED_MAX_BYTES)
 		inflated_max = INFLATED_MAX_BYTES;
-	error = debug_sections_find(fd, layout->file_bytes, inflated_max, &table->lines,
-				    &table->strings);
+	error = debug_sections_find(fd, layout->file_bytes, inflated_max, &built->lines,
+				    &built->strings);
 	if (!error)
-		error = add_units(table, fd, layout);
+		error = add_units(built, fd, layout);
 	if (error == -ENOMEM) {
-		line_table_free(table);
+		line_table_free(built);
 		return error;
 	}
-	if (table->range_count)
-		qsort(table->ranges, table->range_count, sizeof(*table->ranges), compare_ranges);
-	*result = table;
+	if (built->range_count)
+		qsort(built->ranges, built->range_count, sizeof(*built->ranges), compare_ranges);
+	*table = built;
 	return 0;
 }
 

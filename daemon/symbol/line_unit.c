@@ -30,7 +30,7 @@ static void image_section(struct line_image_header *header, int index, const cha
 {
 	const char *at = section_names + 1;
 
-	while (strcmp(at, name))
+	while (strcmp(at, name) != 0)
 		at += strlen(at) + 1;
 	header->sections[index] = (Elf64_Shdr){
 		.sh_name = (Elf64_Word)(at - section_names),

@@ -19,7 +19,7 @@
  */
 static int open_map_file(int proc_fd, const struct address_range *range)
 {
-	char name[sizeof("map_files/-") + 2 * 16];
+	char name[sizeof("map_files/0123456789abcdef-0123456789abcdef")];
 	int fd;
 
 	snprintf(name, sizeof(name), "map_files/%" PRIx64 "-%" PRIx64, range->start, range->end);

@@ -99,7 +99,7 @@ static bool cut_suffix(char *text, const char *suffix)
 {
 	size_t length = strlen(text), suffix_length = strlen(suffix);
 
-	if (length < suffix_length || strcmp(text + length - suffix_length, suffix))
+	if (length < suffix_length || strcmp(text + length - suffix_length, suffix) != 0)
 		return false;
 	text[length - suffix_length] = '\0';
 	return true;

@@ -75,15 +75,24 @@ static struct module *module_new(struct module_cache *cache, int fd, const char 
 
 static void list_remove(struct module_cache *cache, struct module *module)
 {
-	*(module->previous ? &module->previous->next : &cache->newest) = module->next;
-	*(module->next ? &module->next->previous : &cache->oldest) = module->previous;
+	if (module->previous)
+		module->previous->next = module->next;
+	else
+		cache->newest = module->next;
+	if (module->next)
+		module->next->previous = module->previous;
+	else
+		cache->oldest = module->previous;
 }
 
 static void list_push(struct module_cache *cache, struct module *module)
 {
 	module->previous = NULL;
 	module->next = cache->newest;
-	*(cache->newest ? &cache->newest->previous : &cache->oldest) = module;
+	if (cache->newest)
+		cache->newest->previous = module;
+	else
+		cache->oldest = module;
 	cache->newest = module;
 }
 
@@ -93,12 +102,24 @@ static void list_touch(struct module_cache *cache, struct module *module)
 	list_push(cache, module);
 }
 
-static void cache_remove(struct module_cache *cache, struct module *module)
+/* Modules that left the cache wait in a list of their own, to be freed without its lock. */
+static void cache_remove(struct module_cache *cache, struct module *module, struct module **removed)
 {
 	list_remove(cache, module);
 	cache->module_count--;
 	cache->module_bytes -= module_own_bytes(module) + module->tables_bytes;
-	module_free(module);
+	module->next = *removed;
+	*removed = module;
+}
+
+static void modules_free(struct module *modules)
+{
+	while (modules) {
+		struct module *next = modules->next;
+
+		module_free(modules);
+		modules = next;
+	}
 }
 
 static void cache_add(struct module_cache *cache, struct module *module)
@@ -112,8 +133,7 @@ void module_cache_free(struct module_cache *cache)
 {
 	if (!cache)
 		return;
-	while (cache->newest)
-		cache_remove(cache, cache->newest);
+	modules_free(cache->newest);
 	string_pool_destroy(&cache->names);
 	pthread_mutex_destroy(&cache->lock);
 	free(cache);
@@ -135,15 +155,6 @@ size_t module_cache_bytes(const struct module_cache *cache)
 	return bytes;
 }
 
-static struct module *oldest_unheld(const struct module_cache *cache)
-{
-	struct module *module = cache->oldest;
-
-	while (module && module->references)
-		module = module->previous;
-	return module;
-}
-
 /* Clears tables of held modules, longest unused first, until the rest fits. */
 static void evict_tables(struct module_cache *cache, void (*clear)(struct module_tables *tables))
 {
@@ -160,12 +171,17 @@ static void evict_tables(struct module_cache *cache, void (*clear)(struct module
 	}
 }
 
-static void cache_evict(struct module_cache *cache)
+static void cache_evict(struct module_cache *cache, struct module **removed)
 {
-	struct module *module;
+	struct module *module = cache->oldest;
 
-	while (cache_bytes(cache) > cache->bytes_max && (module = oldest_unheld(cache)))
-		cache_remove(cache, module);
+	while (module && cache_bytes(cache) > cache->bytes_max) {
+		struct module *newer = module->previous;
+
+		if (!module->references)
+			cache_remove(cache, module, removed);
+		module = newer;
+	}
 	evict_tables(cache, module_tables_clear_sources);
 	evict_tables(cache, module_tables_clear);
 }
@@ -187,13 +203,15 @@ const char *module_cache_intern(struct module_cache *cache, const char *name)
 void module_cache_account(struct module *module, size_t tables_bytes)
 {
 	struct module_cache *cache = module->cache;
+	struct module *removed = NULL;
 
 	pthread_mutex_lock(&cache->lock);
 	cache->module_bytes += tables_bytes - module->tables_bytes;
 	module->tables_bytes = tables_bytes;
 	list_touch(cache, module);
-	cache_evict(cache);
+	cache_evict(cache, &removed);
 	pthread_mutex_unlock(&cache->lock);
+	modules_free(removed);
 }
 
 static bool is_same_file(const struct module_identity *a, const struct module_identity *b)
@@ -258,22 +276,24 @@ static int identify(int fd, struct module_identity *identity)
 	return 0;
 }
 
-static int make_room(struct module_cache *cache)
+static int make_room(struct module_cache *cache, struct module **removed)
 {
-	while (cache->module_count >= cache->modules_max) {
-		struct module *unheld = oldest_unheld(cache);
+	struct module *module = cache->oldest;
 
-		if (!unheld)
-			return -EMFILE;
-		cache_remove(cache, unheld);
+	while (module && cache->module_count >= cache->modules_max) {
+		struct module *newer = module->previous;
+
+		if (!module->references)
+			cache_remove(cache, module, removed);
+		module = newer;
 	}
-	return 0;
+	return cache->module_count < cache->modules_max ? 0 : -EMFILE;
 }
 
 /* With the cache's lock: another thread may have added it while this one read the file. */
 static int find_or_add(struct module_cache *cache, int fd, const char *path,
 		       const struct module_identity *identity, const struct elf_layout *layout,
-		       struct module **result)
+		       struct module **result, struct module **removed)
 {
 	struct module *module = find_file(cache, identity);
 	int error;
@@ -281,7 +301,7 @@ static int find_or_add(struct module_cache *cache, int fd, const char *path,
 	if (!module)
 		module = find_build(cache, identity, layout);
 	if (!module) {
-		error = make_room(cache);
+		error = make_room(cache, removed);
 		if (error)
 			return error;
 		module = module_new(cache, fd, path, identity, layout);
@@ -291,16 +311,16 @@ static int find_or_add(struct module_cache *cache, int fd, const char *path,
 	}
 	module->references++;
 	list_touch(cache, module);
-	cache_evict(cache);
+	cache_evict(cache, removed);
 	*result = module;
 	return 0;
 }
 
 int module_cache_get(struct module_cache *cache, int fd, const char *path, struct module **module)
 {
-	struct module_identity identity;
+	struct module_identity identity = {0};
 	struct elf_layout layout;
-	struct module *known;
+	struct module *known, *removed = NULL;
 	int error;
 
 	error = identify(fd, &identity);
@@ -321,8 +341,9 @@ int module_cache_get(struct module_cache *cache, int fd, const char *path, struc
 	if (error)
 		return error;
 	pthread_mutex_lock(&cache->lock);
-	error = find_or_add(cache, fd, path, &identity, &layout, module);
+	error = find_or_add(cache, fd, path, &identity, &layout, module, &removed);
 	pthread_mutex_unlock(&cache->lock);
+	modules_free(removed);
 	return error;
 }
 

@@ -47,7 +47,7 @@ static const char **slot_find(const char **slots, size_t slot_count, const char 
 {
 	size_t index = string_hash(string) & (slot_count - 1);
 
-	while (slots[index] && strcmp(slots[index], string))
+	while (slots[index] && strcmp(slots[index], string) != 0)
 		index = (index + 1) & (slot_count - 1);
 	return &slots[index];
 }

@@ -313,13 +313,24 @@ static void size_unsized(struct symbol_table_builder *builder)
 
 static void shrink_to_fit(struct symbol_table *table)
 {
-	void *entries;
+	size_t count = table->count ? table->count : 1;
+	void *entries = realloc(table->entries, count * sizeof(*table->entries));
+
+	if (entries)
+		table->entries = entries;
+}
+
+/* Makes what was collected searchable. */
+static void finish_table(struct symbol_table_builder *builder)
+{
+	struct symbol_table *table = builder->table;
 
 	if (!table->count)
 		return;
-	entries = realloc(table->entries, table->count * sizeof(*table->entries));
-	if (entries)
-		table->entries = entries;
+	qsort(table->entries, table->count, sizeof(*table->entries), compare_entries);
+	keep_one_per_address(builder);
+	size_unsized(builder);
+	shrink_to_fit(table);
 }
 
 int symbol_table_build(int fd, const struct elf_layout *layout, size_t bytes_max,
@@ -341,12 +352,7 @@ int symbol_table_build(int fd, const struct elf_layout *layout, size_t bytes_max
 	if (error == -ENOMEM)
 		goto out;
 	error = 0;
-	if (builder->table->count)
-		qsort(builder->table->entries, builder->table->count,
-		      sizeof(*builder->table->entries), compare_entries);
-	keep_one_per_address(builder);
-	size_unsized(builder);
-	shrink_to_fit(builder->table);
+	finish_table(builder);
 	*table = builder->table;
 	builder->table = NULL;
 out:

@@ -14,7 +14,7 @@
  * A generation lasts a sixteenth of the target's age, so that the ring always spans the better part
  * of it, but at least this long.
  */
-#define GENERATION_SECONDS_MIN 2.0
+#define GENERATION_SECONDS_MIN 1.0
 
 __attribute__((format(printf, 2, 3))) static void set_error(struct process_error *error,
 							    const char *format, ...)

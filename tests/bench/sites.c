@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Holds SITES x BLOCKS blocks of 32 bytes, allocated from SITES different call stacks: each bit of
- * a site's number says from which of two places the next of 14 levels is called.
+ * Allocates from SITES different call stacks and never frees: each bit of a site's number says from
+ * which of two places the next of 14 levels is called.
  *
- * Waits for a line on stdin before it begins (by then it is watched), says what is outstanding as
- * "sites=N objects=N bytes=N", and holds it until stdin ends.
+ * Each line of stdin is a number: so many blocks of 32 bytes are allocated from each site, and what
+ * is then outstanding is printed: "SITES OBJECTS BYTES". Ends when stdin does.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,23 +47,24 @@ __attribute__((noinline)) static void descend(unsigned level, unsigned site, uns
 
 int main(int argc, char **argv)
 {
-	unsigned sites = argc == 3 ? (unsigned)atoi(argv[1]) : 0;
-	unsigned count = argc == 3 ? (unsigned)atoi(argv[2]) : 0;
+	unsigned sites = argc == 2 ? (unsigned)atoi(argv[1]) : 0;
+	unsigned long long objects = 0;
+	char line[32];
 
-	if (sites == 0 || sites > 1U << LEVELS || count == 0) {
-		fprintf(stderr, "usage: sites SITES BLOCKS (at most %u sites)\n", 1U << LEVELS);
+	if (sites == 0 || sites > 1U << LEVELS) {
+		fprintf(stderr, "usage: sites SITES (at most %u)\n", 1U << LEVELS);
 		return 2;
 	}
 	/* stdio's own buffers are not to be blocks. */
 	setvbuf(stdin, NULL, _IONBF, 0);
 	setvbuf(stdout, NULL, _IONBF, 0);
-	if (getchar() == EOF)
-		return 1;
-	for (unsigned site = 0; site < sites; site++)
-		descend(LEVELS, site, count);
-	printf("sites=%u objects=%u bytes=%llu\n", sites, sites * count,
-	       (unsigned long long)sites * count * SIZE_BYTES);
-	while (getchar() != EOF)
-		;
+	while (fgets(line, sizeof(line), stdin)) {
+		unsigned count = (unsigned)atoi(line);
+
+		for (unsigned site = 0; site < sites; site++)
+			descend(LEVELS, site, count);
+		objects += (unsigned long long)sites * count;
+		printf("%u %llu %llu\n", sites, objects, objects * SIZE_BYTES);
+	}
 	return 0;
 }

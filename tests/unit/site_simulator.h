@@ -176,7 +176,7 @@ static inline void sum_up(struct seen *seen)
 static inline void see(const struct site_history *history, const struct view *view,
 		       struct seen *seen)
 {
-	double generation_seconds = fmax(view->seconds / 16, 1);
+	double generation_seconds = fmax(view->seconds / 16, 2);
 	double times[SIMULATOR_POINTS_MAX + 1];
 	uint64_t seed = history->seed;
 	double variance = 0;

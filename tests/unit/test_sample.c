@@ -13,7 +13,8 @@
 
 static void test_log2_is_exact_to_a_65536th(void **state)
 {
-	const uint64_t values[] = {1, 2, 3, 5, 1000, 65535, 65536, 0x7fffffff, 0xffffffff, 1ULL << 32};
+	const uint64_t values[] = {1,     2,     3,          5,          1000,
+				   65535, 65536, 0x7fffffff, 0xffffffff, 1ULL << 32};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
@@ -50,7 +51,8 @@ static void test_distances_average_to_the_interval(void **state)
 	(void)state;
 	/* Every 4096th of all 2^32 random numbers: an integral, not a lottery. */
 	for (int i = 0; i < draws; i++) {
-		double distance = (double)sample_distance_bytes((uint32_t)i * 4096U + 2048, interval);
+		double distance =
+			(double)sample_distance_bytes((uint32_t)i * 4096U + 2048, interval);
 
 		sum += distance;
 		squares += distance * distance;

@@ -35,10 +35,11 @@ static void test_comm_may_hold_parentheses_and_spaces(void **state)
 	struct process_stat stat;
 
 	(void)state;
-	assert_int_equal(process_stat_parse("7 (a) R (b) Z 1 7 7 0 -1 0 1 0 0 0 5 6 0 0 20 0 1 0 12 "
-					    "1",
-					    &stat),
-			 0);
+	assert_int_equal(
+		process_stat_parse("7 (a) R (b) Z 1 7 7 0 -1 0 1 0 0 0 5 6 0 0 20 0 1 0 12 "
+				   "1",
+				   &stat),
+		0);
 	assert_string_equal(stat.comm, "a) R (b");
 	assert_int_equal(stat.state, 'Z');
 	assert_int_equal(stat.start_ticks, 12);
