@@ -48,7 +48,7 @@ uninstall:
 	rm -rf $(DESTDIR)$(DOCDIR)
 	@if cmp -s deploy/memwatchd.conf $(DESTDIR)$(CONFIG); then rm -f $(DESTDIR)$(CONFIG); \
 	elif [ -e $(DESTDIR)$(CONFIG) ]; then echo "kept, for it was edited: $(DESTDIR)$(CONFIG)"; fi
-	@rmdir $(DESTDIR)$(dir $(CONFIG)) 2>/dev/null || :
 	@[ -z "$(DESTDIR)" ] || { cd $(DESTDIR) && for folder in $(INSTALL_FOLDERS); do \
 		[ ! -d .$$folder ] || rmdir -p --ignore-fail-on-non-empty $${folder#/}; \
 	done; }
+	@[ -n "$(DESTDIR)" ] || rmdir $(dir $(CONFIG)) 2>/dev/null || :

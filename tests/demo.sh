@@ -13,11 +13,12 @@ readonly directory
 readonly socket=$directory/memwatchd.sock
 daemon=
 program=
+report=
 
 clean_up() {
 	local pid
 	trap - EXIT INT TERM
-	for pid in $program $daemon; do
+	for pid in $report $program $daemon; do # whoever asks before who answers
 		kill "$pid" 2>/dev/null || true
 		wait "$pid" 2>/dev/null || true
 	done
@@ -57,4 +58,5 @@ program=$!
 echo "\$ memwatchctl leaks --pid $program --for 10"
 # In the background, so that a signal is acted upon at once and not after the observation.
 memwatchctl leaks --pid "$program" --for 10 &
-wait $!
+report=$!
+wait $report

@@ -99,7 +99,7 @@ static double envelope_at(const struct verdict_point *points, const double *enve
 }
 
 /* How even the rise is: the inverse Simpson index of its steps. */
-static double count_steps(const double *envelope, size_t count)
+static void measure_steps(const double *envelope, size_t count, struct growth *growth)
 {
 	double sum = 0, squares = 0;
 
@@ -108,8 +108,12 @@ static double count_steps(const double *envelope, size_t count)
 
 		sum += step;
 		squares += step * step;
+		if (step > growth->largest_step_bytes) {
+			growth->largest_step_bytes = step;
+			growth->points_since_largest_step = count - i;
+		}
 	}
-	return squares > 0 ? sum * sum / squares : 0;
+	growth->rise_steps = squares > 0 ? sum * sum / squares : 0;
 }
 
 static double longest_pause(const struct verdict_point *points, const double *envelope, size_t last,
@@ -141,7 +145,7 @@ static void measure_rise(const struct verdict_point *points, const double *envel
 		counter_difference(last->allocated_bytes, first->allocated_bytes);
 	growth->rise_freed_bytes = counter_difference(last->freed_bytes, first->freed_bytes);
 	growth->rise_slope_bytes_per_second = least_squares(points, count);
-	growth->rise_steps = count_steps(envelope, count);
+	measure_steps(envelope, count, growth);
 	growth->late_bytes =
 		growth->last_bytes -
 		envelope_at(points, envelope, count, last->time_seconds - growth->rise_seconds / 3);

@@ -31,9 +31,11 @@ struct growth {
 	double rise_seconds;
 	double rise_allocated_bytes, rise_freed_bytes;
 	double rise_slope_bytes_per_second;
-	double rise_steps;   /* as many equal steps would be as uneven: 1 for one jump */
-	double late_bytes;   /* risen in the last third of that time */
-	double idle_seconds; /* at the end, since the envelope came to its height */
+	double rise_steps; /* as many equal steps would be as uneven: 1 for one jump */
+	double largest_step_bytes;
+	size_t points_since_largest_step; /* it led to the first of them */
+	double late_bytes;                /* risen in the last third of that time */
+	double idle_seconds;              /* at the end, since the envelope came to its height */
 	size_t idle_points;
 	double pause_seconds; /* the longest before that */
 	/* In the first half: what was born then and is still there, over what the envelope rose. 1:

@@ -17,8 +17,6 @@
  *   - 25% of its time, + fall/rise  an even rise is that near its end for 10% + fall/rise
  *   - 3 points                      four equal totals in a row
  *   - twice its longest pause       a leak in rare bursts pauses for as long as it did before
- *   Where it has stopped, the time since then is asked the same by itself: a slow leak may follow
- *   a large load.
  *
  * leak: it grows, and
  *   6 points in the rise            five steps are the least that can be called even
@@ -33,6 +31,9 @@
  *                                   the leak beneath turnover. In a queue or a cache that fills the
  *                                   old ones are dead (61% by random eviction, at 63% full); where
  *                                   new blocks only replace still older ones, they are more.
+ *
+ *   or a leak by all of these in the time since a load, which is what has stopped, or 25% of the
+ *   rise in one step (more would be too few steps, or slow down), by more than 2 of all falls
  *
  * growing
  *   it grows, but is no leak by these rules
@@ -68,6 +69,7 @@ static const double leak_steps_min = 4;
 static const double leak_late_share_min = 0.22;
 static const double leak_late_stderrs = 2;
 static const double leak_stay_share_min = 0.75;
+static const double load_share_min = 0.25;
 static const double turnover_share_min = 0.5;
 static const double held_share_min = 0.5;
 
@@ -271,6 +273,36 @@ static double oldest_age(const struct verdict_evidence *evidence)
 	return 0;
 }
 
+/* Points since a load that may hide a leak behind it, 0: there was none. */
+static size_t points_since_load(const struct growth *growth)
+{
+	if (!is_rise(growth))
+		return 0;
+	if (has_stopped(growth))
+		return growth->idle_points + 1;
+	if (growth->largest_step_bytes >= load_share_min * growth->rise_bytes)
+		return growth->points_since_largest_step;
+	return 0;
+}
+
+/* A leak in the time since a load, which may be a hundred times as large; and so on. What a load
+ * leaves behind is noise more often than growth: nothing less than a leak counts. */
+static bool find_leak_since_load(const struct verdict_evidence *evidence, const struct growth *all,
+				 struct growth *since)
+{
+	size_t points;
+
+	*since = *all;
+	while ((points = points_since_load(since)) != 0 && points < since->points) {
+		if (!growth_measure(evidence, evidence->point_count - points, since))
+			return false;
+		if (is_rise(since) && since->rise_bytes >= rise_falls_min * all->fall_bytes &&
+		    !has_stopped(since) && objection(since) == NULL)
+			return true;
+	}
+	return false;
+}
+
 void verdict_judge(const struct verdict_evidence *evidence, struct verdict_conclusion *conclusion)
 {
 	struct growth all;
@@ -284,20 +316,14 @@ void verdict_judge(const struct verdict_evidence *evidence, struct verdict_concl
 			 evidence->point_count, evidence->point_count == 1 ? "" : "s");
 		return;
 	}
-	/*
-	 * Before a leak there may have been a load a hundred times as large: the time since that
-	 * one stopped is looked at by itself, and so on.
-	 */
-	since = all;
-	while (is_rise(&since) && has_stopped(&since) && since.idle_points < since.points - 1 &&
-	       growth_measure(evidence, evidence->point_count - 1 - since.idle_points, &since))
-		;
-	is_growing = is_rise(&since) && !has_stopped(&since);
-	/* What is left of a load is noise more often than not: there only a leak counts. */
-	if (is_growing && (since.points == all.points || objection(&since) == NULL)) {
-		judge_growth(&since, conclusion);
-		return;
-	}
 	conclusion->growth_bytes_per_second = all.slope_bytes_per_second;
-	judge_turnover(&all, conclusion);
+	is_growing = is_rise(&all) && !has_stopped(&all);
+	if (is_growing && objection(&all) == NULL)
+		judge_growth(&all, conclusion);
+	else if (find_leak_since_load(evidence, &all, &since))
+		judge_growth(&since, conclusion);
+	else if (is_growing)
+		judge_growth(&all, conclusion);
+	else
+		judge_turnover(&all, conclusion);
 }

@@ -110,13 +110,13 @@ static int compare_verdicts(const void *a, const void *b)
 }
 
 /* A site that never made anything is the trace of an inner call: nothing to report. */
-static bool is_listed(const struct gathered_site *gathered,
-		      const struct view_sites_options *options)
+static bool is_site(const struct answer_site *site)
 {
-	const struct answer_site *site = &gathered->site;
+	return site->allocated_bytes || site->allocated_objects > 0;
+}
 
-	if (!site->allocated_bytes && site->allocated_objects <= 0)
-		return false;
+static bool is_listed(const struct answer_site *site, const struct view_sites_options *options)
+{
 	return !options->has_verdicts || options->is_all || site->verdict < VERDICT_CACHE;
 }
 
@@ -180,7 +180,8 @@ static void gather_select(const struct account *account, const struct view_sites
 		struct gathered_site *site = &gathered->sites[count];
 
 		gather_site(account, account->sites[i], options, now, site);
-		if (!is_listed(site, options)) {
+		gathered->answer->sites_total += is_site(&site->site);
+		if (!is_site(&site->site) || !is_listed(&site->site, options)) {
 			free(site->site.reason);
 			continue;
 		}
@@ -190,7 +191,6 @@ static void gather_select(const struct account *account, const struct view_sites
 	qsort(gathered->sites, count, sizeof(gathered->sites[0]),
 	      options->has_verdicts && !options->is_largest_first ? compare_verdicts
 								    : compare_sites);
-	gathered->answer->sites_total = count;
 	cut = options->top && options->top < count ? options->top : count;
 	for (size_t i = cut; i < count; i++)
 		free(gathered->sites[i].site.reason);

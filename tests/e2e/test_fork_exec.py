@@ -3,7 +3,7 @@
 import pytest
 
 from harness import paths
-from harness.compare import assert_exact
+from harness.compare import assert_exact, direct_caller
 from harness.wait import eventually, eventually_passes
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Observing leaves a process as it was found."""
 from harness import process
+from harness.compare import direct_caller
 from harness.wait import eventually
 
 LEASE_ENDS_SECONDS = 60

@@ -4,7 +4,7 @@ import signal
 import time
 
 from harness import process
-from harness.compare import assert_exact
+from harness.compare import assert_exact, direct_caller
 from harness.wait import eventually
 
 KILLS = 20

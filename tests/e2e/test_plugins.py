@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Libraries that come and go while the process is watched."""
-from harness.compare import by_direct_caller
+from harness.compare import by_direct_caller, direct_caller
 from harness.wait import eventually_passes
 
 

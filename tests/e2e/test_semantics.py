@@ -2,7 +2,7 @@
 """In exact mode every call site of every allocation function is right to the byte."""
 import pytest
 
-from harness.compare import assert_exact, assert_nothing_lost
+from harness.compare import assert_exact, assert_nothing_lost, direct_caller
 from harness.wait import eventually_passes
 
 BUILDS = ["allocators", "allocators_static", "allocators_without_frame_pointer"]

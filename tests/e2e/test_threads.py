@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Eight threads that allocate for each other."""
-from harness.compare import assert_exact, assert_nothing_lost
+from harness.compare import assert_exact, assert_nothing_lost, direct_caller
 from harness.wait import eventually_passes
 
 

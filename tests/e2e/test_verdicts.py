@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from harness.compare import direct_caller
 from harness.wait import eventually
 
 OBSERVED_SECONDS = 8

@@ -153,6 +153,21 @@ static void test_leak_on_top_of_a_large_load_is_found(void **state)
 	history_end(&history);
 }
 
+static void test_leak_behind_a_load_of_its_own_size_is_found(void **state)
+{
+	(void)state;
+	for (double load = 10 * MIB; load <= 1000 * MIB; load *= 2) {
+		struct site_history history;
+
+		history_begin(&history, 1);
+		add_block(&history, 0.5, FOREVER, load);
+		add_leak(&history, 0, 30, 4 * MIB, 64 * KIB, 1);
+		assert_verdict(judge_exact(&history, 30), VERDICT_LEAK);
+		assert_verdict(judge_sampled(&history, 30), VERDICT_LEAK);
+		history_end(&history);
+	}
+}
+
 static void test_leak_in_rare_bursts_is_a_leak_after_some_of_them(void **state)
 {
 	struct site_history history;
@@ -447,6 +462,7 @@ int main(void)
 		cmocka_unit_test(test_slow_leak_beneath_heavy_turnover_is_found),
 		cmocka_unit_test(test_leak_beneath_a_sawtooth_is_found),
 		cmocka_unit_test(test_leak_on_top_of_a_large_load_is_found),
+		cmocka_unit_test(test_leak_behind_a_load_of_its_own_size_is_found),
 		cmocka_unit_test(test_leak_in_rare_bursts_is_a_leak_after_some_of_them),
 		cmocka_unit_test(test_load_that_rose_and_stopped_is_steady),
 		cmocka_unit_test(test_load_in_a_few_steps_is_no_leak),
