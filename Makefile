@@ -23,7 +23,9 @@ BPF_SOURCES    := $(wildcard bpf/*.bpf.c)
 BPF_HEADERS    := $(wildcard bpf/*.h)
 BPF_OBJECTS    := $(BPF_SOURCES:bpf/%.bpf.c=$(BUILD)/bpf/%.bpf.o)
 SKELETON       := $(BUILD)/memwatch.skel.h
-ROOM_SOURCES   := $(wildcard daemon/*/*.c) daemon/config.c daemon/log.c
+# What every room may use, and main alone reads: see tests/lint/room_order.py.
+ROOT_ROOM      := daemon/config.c daemon/config_value.c daemon/log.c
+ROOM_SOURCES   := $(wildcard daemon/*/*.c) $(ROOT_ROOM)
 ROOM_OBJECTS   := $(ROOM_SOURCES:%.c=$(BUILD)/%.o)
 CLI_SOURCES    := $(wildcard cli/*.c)
 CLI_OBJECTS    := $(CLI_SOURCES:%.c=$(BUILD)/%.o)
@@ -54,7 +56,7 @@ $(BUILD)/%.o: %.c
 $(BUILD)/libmemwatch.a: $(ROOM_OBJECTS)
 	rm -f $@ && $(AR) rcs $@ $^
 
-MAIN_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out daemon/config.c daemon/log.c,$(wildcard daemon/*.c)))
+MAIN_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(ROOT_ROOM),$(wildcard daemon/*.c)))
 
 $(BUILD)/memwatchd: $(MAIN_OBJECTS) $(BUILD)/libmemwatch.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)

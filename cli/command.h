@@ -22,7 +22,7 @@ enum command_exit {
 
 /* Of --top, and of --interval: what the daemon takes. */
 #define COMMAND_TOP_MAX            1000000
-#define COMMAND_INTERVAL_BYTES_MAX (UINT64_C(1) << 40)
+#define COMMAND_INTERVAL_BYTES_MAX (UINT64_C(1) << 30)
 
 /* One function per subcommand; argv[0] is its name. All return an exit code. */
 int leaks_main(struct options_global *global, int argc, char **argv);

@@ -6,54 +6,69 @@
 
 #include <string.h>
 
-static const struct {
+struct loss {
 	const char *name;
+	bool is_repaired; /* noticed and made good: nothing is missing because of it */
 	const char *meaning;
-} loss_meanings[] = {
-	{"map_full", "blocks not counted: the table of blocks is full (raise blocks_max or the "
-		     "sampling interval)"},
-	{"share_full", "blocks not counted: this process has used up its share of the table of "
-		       "blocks (raise blocks_max or the sampling interval)"},
-	{"error", "blocks not counted: their size or address could not be read"},
-	{"sites", "blocks counted without their stack: the table of sites is full (raise "
-		  "sites_max)"},
-	{"stacks", "stacks that could not be taken"},
-	{"truncated_stacks", "stacks cut: deeper than what is recorded"},
-	{"mapping_events", "times that mappings had to be read anew: the ring buffer was full "
-			   "(raise ring_buffer)"},
 };
 
-static const char *loss_meaning(const char *name)
+static const struct loss losses_known[] = {
+	{"map_full", false,
+	 "blocks not counted: the table of blocks is full (raise blocks_max or the sampling "
+	 "interval)"},
+	{"share_full", false,
+	 "blocks not counted: their process has used up its share of the table of blocks (raise "
+	 "blocks_max or the sampling interval)"},
+	{"error", false, "blocks not counted: no kernel memory, or an argument could not be read"},
+	{"sites_full", false,
+	 "blocks counted without their stack: the table of sites is full (raise sites_max)"},
+	{"mapping_events", false,
+	 "mappings not counted: the event buffer was full (raise ring_buffer)"},
+	{"lifecycle_events", false,
+	 "execs, exits and forks not seen: the event buffer was full (raise ring_buffer)"},
+	{"oom_events", false,
+	 "OOM kills not recorded: the event buffer was full (raise ring_buffer)"},
+	{"missed_frees", true, "frees not seen, noticed when the address was given out again"},
+	{"abandoned_calls", true, "calls of an allocator that never returned"},
+	{"delayed_stacks", true, "stacks that came later than their blocks"},
+	{"truncated_stacks", true, "stacks without their outermost callers"},
+};
+
+/* What is not known is taken seriously. */
+static struct loss loss_find(const char *name)
 {
-	for (size_t i = 0; i < sizeof(loss_meanings) / sizeof(loss_meanings[0]); i++) {
-		if (strcmp(name, loss_meanings[i].name) == 0)
-			return loss_meanings[i].meaning;
+	for (size_t i = 0; i < sizeof(losses_known) / sizeof(losses_known[0]); i++) {
+		if (strcmp(name, losses_known[i].name) == 0)
+			return losses_known[i];
 	}
-	return name;
+	return (struct loss){.name = name, .meaning = name};
 }
 
 void loss_show(const struct render *render, size_t indent, const cJSON *losses)
 {
-	const cJSON *loss;
+	const cJSON *item;
 
-	cJSON_ArrayForEach(loss, losses)
+	cJSON_ArrayForEach(item, losses)
 	{
-		if (cJSON_IsNumber(loss) && loss->string && loss->valuedouble > 0)
-			render_paragraph(render, RENDER_WARNING, indent, "%s %s",
-					 number_count(loss->valuedouble).text,
-					 loss_meaning(loss->string));
+		struct loss loss;
+
+		if (!cJSON_IsNumber(item) || !item->string || item->valuedouble <= 0)
+			continue;
+		loss = loss_find(item->string);
+		render_paragraph(render, loss.is_repaired ? RENDER_PLAIN : RENDER_WARNING, indent,
+				 "%s %s", number_count(item->valuedouble).text, loss.meaning);
 	}
 }
 
-double loss_total(const cJSON *losses)
+bool loss_is_any(const cJSON *losses)
 {
-	double total = 0;
-	const cJSON *loss;
+	const cJSON *item;
 
-	cJSON_ArrayForEach(loss, losses)
+	cJSON_ArrayForEach(item, losses)
 	{
-		if (cJSON_IsNumber(loss))
-			total += loss->valuedouble;
+		if (cJSON_IsNumber(item) && item->string && item->valuedouble > 0 &&
+		    !loss_find(item->string).is_repaired)
+			return true;
 	}
-	return total;
+	return false;
 }

@@ -6,10 +6,12 @@
 #include "render.h"
 
 #include <cjson/cJSON.h>
+#include <stdbool.h>
 
-/* One line for each loss that happened. losses: {"map_full": 3}; may be NULL. */
+/* One line for each that happened, those that were made good among them. losses: {"map_full": 3};
+ * may be NULL. */
 void loss_show(const struct render *render, size_t indent, const cJSON *losses);
-/* All of them together. */
-double loss_total(const cJSON *losses);
+/* Is anything missing because of them? */
+bool loss_is_any(const cJSON *losses);
 
 #endif

@@ -35,6 +35,14 @@ static double observe_lease_seconds(double remaining_seconds)
 	return ceil(fmin(remaining_seconds, OBSERVE_LEASE_SECONDS)) + OBSERVE_SLACK_SECONDS;
 }
 
+static uint64_t observe_lease_id(const cJSON *answer)
+{
+	double id = json_number(answer, "lease_id");
+
+	/* Beyond 2^53 a JSON number is no longer exact. */
+	return id > 0 && id < 0x1p53 ? (uint64_t)id : 0;
+}
+
 int observe_begin(struct observation *observation, struct client_error *error)
 {
 	double lease_seconds = observe_lease_seconds(observation->seconds);
@@ -55,7 +63,7 @@ int observe_begin(struct observation *observation, struct client_error *error)
 	free(path);
 	if (rc != 0)
 		return rc;
-	observation->lease_id = (uint64_t)fmax(0, json_number(answer.json, "lease_id"));
+	observation->lease_id = observe_lease_id(answer.json);
 	client_answer_release(&answer);
 	return 0;
 }
@@ -74,6 +82,8 @@ static int observe_renew(struct observation *observation, double remaining_secon
 	if (rc != 0)
 		return rc;
 	observation->lease_end_seconds = observe_now() + lease_seconds;
+	/* Another one if ours had ended, as after a suspension of this program. */
+	observation->lease_id = observe_lease_id(answer.json);
 	client_answer_release(&answer);
 	return 0;
 }

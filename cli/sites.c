@@ -53,13 +53,17 @@ static void sites_show_sampling(const struct render *render, const cJSON *answer
 
 static void sites_show_completeness(const struct render *render, const cJSON *answer)
 {
-	if (json_is_true(answer, "complete"))
+	const char *reason = json_string(answer, "incomplete_reason");
+
+	if (json_is_true(answer, "complete")) {
 		render_labelled(render, RENDER_PLAIN, "  account", SITES_TEXT_COLUMN, "complete");
-	else
+	} else if (reason) {
 		render_labelled(render, RENDER_ALARM, "  account", SITES_TEXT_COLUMN,
-				"INCOMPLETE: %s",
-				json_string_or(answer, "incomplete_reason", "no reason given"));
-	loss_show(render, SITES_TEXT_COLUMN, json_child(answer, "losses"));
+				"INCOMPLETE: %s", reason);
+	} else {
+		render_labelled(render, RENDER_ALARM, "  account", SITES_TEXT_COLUMN, "INCOMPLETE");
+		loss_show(render, SITES_TEXT_COLUMN, json_child(answer, "losses"));
+	}
 }
 
 void sites_show_account(const struct render *render, const cJSON *answer)

@@ -50,7 +50,7 @@ static void status_show_self(const struct render *render, const cJSON *answer)
 
 static void status_show_losses(const struct render *render, const cJSON *losses)
 {
-	if (loss_total(losses) <= 0) {
+	if (!loss_is_any(losses)) {
 		render_labelled(render, RENDER_PLAIN, "  lost", STATUS_TEXT_COLUMN, "nothing");
 		return;
 	}

@@ -67,7 +67,7 @@ static void targets_show_losses(const struct render *render, const cJSON *target
 	{
 		const cJSON *losses = json_child(target, "losses");
 
-		if (loss_total(losses) <= 0)
+		if (!loss_is_any(losses))
 			continue;
 		render_end_line(render);
 		render_paragraph(render, RENDER_WARNING, 0, "%s (pid %.0f) is incomplete:",

@@ -18,8 +18,7 @@ struct account_table *account_table_new(struct probe_object *object, size_t ende
 		return NULL;
 	table->object = object;
 	table->ended_max = ended_max;
-	table->by_number =
-		calloc(probe_object_limits(object)->sites_max, sizeof(struct site *));
+	table->by_number = calloc(probe_object_limits(object)->sites_max, sizeof(struct site *));
 	if (!table->by_number) {
 		free(table);
 		return NULL;
@@ -72,8 +71,7 @@ struct site *account_site(struct account_table *table, struct account *account, 
 		return table->by_number[number];
 	if (account->site_count == account->site_capacity) {
 		size_t capacity = account->site_capacity ? account->site_capacity * 2 : 64;
-		struct site **grown =
-			reallocarray(account->sites, capacity, sizeof(struct site *));
+		struct site **grown = reallocarray(account->sites, capacity, sizeof(struct site *));
 
 		if (!grown)
 			return NULL;
@@ -145,8 +143,7 @@ struct account *account_open(struct account_table *table, struct target *target)
 	account->sampling_interval_bytes = target->sampling_interval_bytes;
 	account->began_seconds = target->watched_since_seconds;
 	account->target = target;
-	account->mappings =
-		mapping_table_new(MAPPINGS_MAX, on_mapping_change, &storage->context);
+	account->mappings = mapping_table_new(MAPPINGS_MAX, on_mapping_change, &storage->context);
 	if (!account->mappings || table_add(table, account)) {
 		account_free(account);
 		return NULL;
@@ -156,8 +153,7 @@ struct account *account_open(struct account_table *table, struct target *target)
 	account->mappings_lost_seen = counters->lost_mapping_events;
 	probe_object_hits(table->object, target->slot, &account->hits_before);
 	if (counters->overflow_site)
-		account->overflow_site =
-			account_site(table, account, counters->overflow_site - 1);
+		account->overflow_site = account_site(table, account, counters->overflow_site - 1);
 	return account;
 }
 
@@ -266,8 +262,7 @@ static void copy_target(struct account *account, const struct target *target)
 	memcpy(account->generation_start_seconds, target->generation_start_seconds,
 	       sizeof(account->generation_start_seconds));
 	memcpy(account->allocators, target->allocators, sizeof(account->allocators));
-	memcpy(account->attach_failure, target->attach_failure,
-	       sizeof(account->attach_failure));
+	memcpy(account->attach_failure, target->attach_failure, sizeof(account->attach_failure));
 	account->probe_count = target->probe_count;
 	account->single_stepped_count = target->single_stepped_count;
 }

@@ -37,8 +37,7 @@ void account_handle_stack(struct account_table *table, struct target_table *targ
 			  const struct record_event_stack *event)
 {
 	struct account *account = living_account(table, &event->event);
-	struct target *target =
-		target_by_account(targets, event->event.slot, event->event.account);
+	struct target *target = target_by_account(targets, event->event.slot, event->event.account);
 	struct site *site = account ? account_site(table, account, event->site) : NULL;
 
 	if (!site || !target || site->stack)
@@ -61,7 +60,7 @@ static void apply_mapping(struct account *account, const struct record_event_map
 		error = mapping_table_unmap(account->mappings, event->address, event->length_bytes);
 		if (event->is_inside_allocator)
 			account->allocator_mapping_bytes += event->length_bytes;
-		else if (!is_reservation && number != SITE_NUMBER_NONE)
+		else if (!error && !is_reservation && number != SITE_NUMBER_NONE)
 			error = mapping_table_map(account->mappings, event->address,
 						  event->length_bytes, number, generation);
 		break;
@@ -71,8 +70,8 @@ static void apply_mapping(struct account *account, const struct record_event_map
 	case RECORD_OPERATION_REMAP:
 		error = mapping_table_remap(account->mappings, event->old_address,
 					    event->old_length_bytes, event->address,
-					    event->length_bytes,
-					    event->flags & MREMAP_DONTUNMAP, number, generation);
+					    event->length_bytes, event->flags & MREMAP_DONTUNMAP,
+					    number, generation);
 		break;
 	default:
 		return;

@@ -11,8 +11,8 @@
 #define POINT_SECONDS_MIN 1.0
 
 /*
- * Takes out the inner point whose neighbours are closest together for its age, which keeps the points
- * evenly spread on a logarithmic scale.
+ * Takes out the inner point whose neighbours are closest together for its age, which keeps the
+ * points evenly spread on a logarithmic scale.
  */
 static void drop_point(struct account *account, double now)
 {
@@ -214,7 +214,8 @@ void account_judge(const struct account *account, const struct site *site, doubl
 	if (numbers.outstanding_variance > 0)
 		evidence.outstanding_stderr_bytes = __builtin_sqrt(numbers.outstanding_variance);
 	verdict_judge(&evidence, conclusion);
-	/* Where nothing ever died the oldest block is the first one, whose birth is known exactly. */
+	/* Where nothing ever died the oldest block is the first one, whose birth is known exactly.
+	 */
 	if (!numbers.freed_bytes && numbers.outstanding_bytes > 0 && site->blocks.first_ns)
 		conclusion->oldest_age_seconds =
 			now + account->began_seconds - (double)site->blocks.first_ns * 1e-9;

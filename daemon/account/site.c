@@ -9,8 +9,7 @@ static void add_counters(const struct record_site *counters, struct site_numbers
 	double allocated = (double)counters->allocated_objects / unit;
 	double freed = (double)counters->freed_objects / unit;
 
-	numbers->outstanding_bytes +=
-		(int64_t)(counters->allocated_bytes - counters->freed_bytes);
+	numbers->outstanding_bytes += (int64_t)(counters->allocated_bytes - counters->freed_bytes);
 	numbers->outstanding_objects += allocated - freed;
 	/* Concurrent updates may be read half done: no negative variance from that. */
 	if ((int64_t)counters->outstanding_variance > 0)

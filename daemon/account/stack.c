@@ -19,8 +19,7 @@ const char *stack_end_name(enum stack_end end)
 struct stack *stack_new(const struct address_space *space, const uint64_t *addresses,
 			size_t address_count, bool is_truncated, bool *has_unknown)
 {
-	struct stack *stack =
-		calloc(1, sizeof(*stack) + address_count * sizeof(stack->frames[0]));
+	struct stack *stack = calloc(1, sizeof(*stack) + address_count * sizeof(stack->frames[0]));
 
 	*has_unknown = false;
 	if (!stack)
@@ -36,7 +35,8 @@ struct stack *stack_new(const struct address_space *space, const uint64_t *addre
 				stack->end = STACK_END_FRAME_POINTER;
 				break;
 			}
-			/* The direct caller is certain: code in no file, as JIT compilers make it. */
+			/* The direct caller is certain: code in no file, as JIT compilers make it.
+			 */
 			frame->module = NULL;
 			frame->offset = addresses[i];
 		} else {

@@ -386,12 +386,27 @@ def test_leaks_says_when_growth_is_no_proof_yet(fake):
 
 def test_leaks_shows_what_is_missing_from_the_account(fake):
     fake.answers[REQUESTS["leaks"]] = account(
-        [], complete=False, incomplete_reason="it was watched after it had started",
-        losses={"map_full": 1234, "something_new": 5})
+        [], complete=False, incomplete_reason="1234 blocks are not accounted because of this")
     text = ctl(fake, *COMMANDS["leaks"]).stdout
-    assert "INCOMPLETE: it was watched after it had started" in text
-    assert "1,234 blocks not counted: the table of blocks is full" in text
-    assert "5 something_new" in text
+    assert "INCOMPLETE: 1234 blocks are not accounted because of this" in text
+
+
+def test_leaks_shows_losses_that_come_without_a_reason(fake):
+    fake.answers[REQUESTS["leaks"]] = account(
+        [], complete=False, losses={"map_full": 1234, "error": 0, "something_new": 5})
+    lines = ctl(fake, *COMMANDS["leaks"]).stdout.splitlines()
+    assert "  account      INCOMPLETE" in lines
+    assert any("1,234 blocks not counted: the table of blocks is full" in line for line in lines)
+    assert any("5 something_new" in line for line in lines)
+    assert not any("no kernel memory" in line for line in lines)
+
+
+def test_what_was_made_good_is_no_loss(fake):
+    for target in fake.answers[REQUESTS["targets"]]["targets"]:
+        target["losses"] = {"abandoned_calls": 3, "missed_frees": 2}
+    assert "incomplete" not in ctl(fake, "targets").stdout
+    fake.answers[REQUESTS["status"]]["losses"] = {"abandoned_calls": 3}
+    assert "lost           nothing" in ctl(fake, "status").stdout
 
 
 def test_leaks_lists_ten_sites_unless_told_otherwise(fake):

@@ -12,7 +12,7 @@ $(BUILD)/unit/libmemwatchctl.a: $(CLI_UNIT_OBJECTS)
 $(BUILD)/unit/cli_test_observe: UNIT_LDFLAGS := $(CLI_UNIT_WRAP)
 
 $(BUILD)/unit/cli_test_%: tests/unit/cli_test_%.c $(BUILD)/unit/libmemwatchctl.a
-	$(CC) $(CPPFLAGS) -Icli $(UNIT_CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(UNIT_LDFLAGS) \
+	$(CC) -Icli $(CPPFLAGS) $(UNIT_CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(UNIT_LDFLAGS) \
 		$(BUILD)/unit/libmemwatchctl.a -lcmocka $(CLI_LIBS)
 
 UNIT_PROGRAMS += $(CLI_UNIT_PROGRAMS)
