@@ -13,7 +13,7 @@ STRIP   ?= llvm-strip
 ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
 
 WARN    := -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Wvla
-CPPFLAGS += -D_GNU_SOURCE -DMEMWATCH_VERSION='"$(VERSION)"' -Ibpf -Idaemon -I$(BUILD)
+CPPFLAGS += -D_GNU_SOURCE -DMEMWATCH_VERSION='"$(VERSION)"' -Ibpf -Idaemon -isystem $(BUILD)
 CFLAGS  ?= -O2 -g
 CFLAGS  += -std=c11 $(WARN) -fno-omit-frame-pointer
 DAEMON_LIBS := -lbpf -lelf -ldw -lmicrohttpd -lcjson -lcapstone -liberty -lz -lpthread -lm
@@ -24,7 +24,7 @@ BPF_HEADERS    := $(wildcard bpf/*.h)
 BPF_OBJECTS    := $(BPF_SOURCES:bpf/%.bpf.c=$(BUILD)/bpf/%.bpf.o)
 SKELETON       := $(BUILD)/memwatch.skel.h
 # What every room may use, and main alone reads: see tests/lint/room_order.py.
-ROOT_ROOM      := daemon/config.c daemon/config_value.c daemon/log.c
+ROOT_ROOM      := daemon/config.c daemon/config_value.c daemon/log.c daemon/procfs.c
 ROOM_SOURCES   := $(wildcard daemon/*/*.c) $(ROOT_ROOM)
 ROOM_OBJECTS   := $(ROOM_SOURCES:%.c=$(BUILD)/%.o)
 CLI_SOURCES    := $(wildcard cli/*.c)

@@ -43,7 +43,8 @@ enum record_operation {
 /* Flags of a function's meaning. */
 #define RECORD_FUNCTION_MAY_NEST \
 	1 /* may call another probed function: its return is always probed */
-#define RECORD_FUNCTION_ZERO_FREES 2   /* reallocating to 0 bytes frees the block and returns NULL \
+#define RECORD_FUNCTION_ZERO_FREES                                                                 \
+	2                              /* reallocating to 0 bytes frees the block and returns NULL \
 					*/
 #define RECORD_FUNCTION_PAGE_ROUNDED 4 /* the size is rounded up to whole pages (pvalloc) */
 

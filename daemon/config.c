@@ -340,26 +340,35 @@ static ssize_t read_all(int fd, char *buffer, size_t size)
 	return (ssize_t)length;
 }
 
+/* Reads the whole file, but at most size bytes; the number read or -errno. */
+static ssize_t read_file(const char *path, char *buffer, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t length;
+
+	if (fd < 0)
+		return -errno;
+	length = read_all(fd, buffer, size);
+	close(fd);
+	return length;
+}
+
 int config_read_file(struct config *config, const char *path, struct config_error *error)
 {
 	const struct position position = {path, 0};
-	char *text = malloc(FILE_BYTES_MAX + 1);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t length = fd >= 0 ? -ENOMEM : -errno;
+	char *text = calloc(1, FILE_BYTES_MAX + 1);
+	ssize_t length = text != NULL ? read_file(path, text, FILE_BYTES_MAX + 1) : -ENOMEM;
+	int result;
 
-	if (text != NULL && fd >= 0)
-		length = read_all(fd, text, FILE_BYTES_MAX + 1);
-	if (fd >= 0)
-		close(fd);
 	if (length > (ssize_t)FILE_BYTES_MAX) {
-		length = -EFBIG;
+		result = -EFBIG;
 		error_set(error, &position, "is larger than 1MiB (is this the configuration?)");
-	} else if (length < 0) {
-		error_set(error, &position, "cannot read the configuration: %s",
-			  strerror((int)-length));
+	} else if (text == NULL || length < 0) {
+		result = (int)length;
+		error_set(error, &position, "cannot read the configuration: %s", strerror(-result));
 	} else {
-		length = config_parse(config, path, text, (size_t)length, error);
+		result = config_parse(config, path, text, (size_t)length, error);
 	}
 	free(text);
-	return (int)length;
+	return result;
 }

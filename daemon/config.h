@@ -40,7 +40,7 @@ int config_read_file(struct config *config, const char *path, struct config_erro
 int config_parse(struct config *config, const char *name, const char *text, size_t length,
 		 struct config_error *error);
 /* Sets one key, as the command line does ("--listen"). */
-int config_set(struct config *config, const char *key, const char *value,
+int config_set(struct config *config, const char *name, const char *value,
 	       struct config_error *error);
 /*
  * "64KiB", "1MiB", "4096", "2GiB" (also k, M, G with optional B, all powers of 1024) to bytes.

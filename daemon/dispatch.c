@@ -173,6 +173,8 @@ void dispatch_tick(struct state *state)
 		return;
 	error = account_purge_run(state->object, purge);
 	if (error)
-		log_write(LOG_WARN, "what an ended account left in the kernel could not be "
-				    "cleared: %s", strerror(-error));
+		log_write(LOG_WARN,
+			  "what an ended account left in the kernel could not be "
+			  "cleared: %s",
+			  strerror(-error));
 }

@@ -6,8 +6,9 @@
 #include <stddef.h>
 
 /*
- * Makes the directory if it is missing and locks it for as long as the process lives (or the returned
- * descriptor is open). Returns the descriptor, or -errno with a message: -EBUSY another one has it.
+ * Makes the directory if it is missing and locks it for as long as the process lives (or the
+ * returned descriptor is open). Returns the descriptor, or -errno with a message: -EBUSY another
+ * one has it.
  */
 int instance_lock(const char *state_dir, char *message, size_t message_size);
 

@@ -159,10 +159,9 @@ static int open_state(struct daemon *daemon)
 	state->modules = module_cache_new(config->symbol_cache_bytes, MODULES_MAX);
 	state->postmortems = postmortem_list_new(config->ooms_max);
 	state->accounts = account_table_new(state->object, config->ended_targets_max);
-	state->targets =
-		state->modules
-			? target_table_new(state->object, state->modules, state->backend)
-			: NULL;
+	state->targets = state->modules
+				 ? target_table_new(state->object, state->modules, state->backend)
+				 : NULL;
 	if (!state->postmortems || !state->accounts || !state->targets) {
 		log_write(LOG_ERROR, "out of memory");
 		return -ENOMEM;
@@ -272,8 +271,7 @@ static int run(struct daemon *daemon)
 	int error;
 
 	raise_limits();
-	daemon->instance_fd =
-		instance_lock(daemon->config.state_dir, message, sizeof(message));
+	daemon->instance_fd = instance_lock(daemon->config.state_dir, message, sizeof(message));
 	if (daemon->instance_fd < 0) {
 		log_write(LOG_ERROR, "%s", message);
 		return daemon->instance_fd;

@@ -17,8 +17,8 @@ struct account {
 	uint32_t references; /* the table's own, and one of each postmortem */
 	struct process_identity identity;
 	uint64_t sampling_interval_bytes;
-	double began_seconds; /* monotonic */
-	double ended_seconds; /* monotonic; 0 while it goes on */
+	double began_seconds;   /* monotonic */
+	double ended_seconds;   /* monotonic; 0 while it goes on */
 	const char *end_reason; /* static, NULL while it goes on */
 	struct target *target;  /* NULL once ended */
 
@@ -40,7 +40,8 @@ struct account {
 	/* Of this account alone; as of the last update. */
 	struct record_target_counters counters;
 	struct record_target_hits hits;
-	struct record_target_counters counters_before; /* what the slot had counted at the beginning */
+	struct record_target_counters
+		counters_before; /* what the slot had counted at the beginning */
 	struct record_target_hits hits_before;
 	/* Of the target, for when it is gone. */
 	char allocators[64];
@@ -89,8 +90,8 @@ void account_judge(const struct account *account, const struct site *site, doubl
 		   struct verdict_conclusion *conclusion);
 
 /*
- * What ended accounts left in the kernel. take (under the lock) hands the work over; run (without it:
- * it may take a tenth of a second) does it and frees it. NULL: nothing to do.
+ * What ended accounts left in the kernel. take (under the lock) hands the work over; run (without
+ * it: it may take a tenth of a second) does it and frees it. NULL: nothing to do.
  */
 struct account_purge;
 struct account_purge *account_purge_take(struct account_table *table);

@@ -218,7 +218,7 @@ bool growth_measure(const struct verdict_evidence *evidence, size_t first_point,
 {
 	const struct verdict_point *points = evidence->points + first_point;
 	size_t count = evidence->point_count - first_point;
-	double envelope[GROWTH_POINTS_MAX];
+	double envelope[GROWTH_POINTS_MAX] = {0};
 	size_t start = 0;
 
 	memset(growth, 0, sizeof(*growth));

@@ -2,6 +2,7 @@
 #include "account/postmortem.h"
 
 #include "clock.h"
+#include "procfs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,36 +64,33 @@ static void join_cgroup(const struct record_event_oom *event, struct postmortem 
 /* Kernels before 6.9 say the pid alone: the victim still has its /proc entry while it dies. */
 static void ask_proc(struct postmortem *postmortem)
 {
+	const struct {
+		const char *name;
+		uint64_t *bytes;
+	} fields[] = {
+		{"RssAnon", &postmortem->rss_anon_bytes},
+		{"RssFile", &postmortem->rss_file_bytes},
+		{"RssShmem", &postmortem->rss_shmem_bytes},
+		{"VmSwap", &postmortem->swap_bytes},
+		{"VmSize", &postmortem->total_vm_bytes},
+		{"VmPTE", &postmortem->page_tables_bytes},
+	};
 	struct process_identity identity;
-	unsigned long long kib;
-	char path[64], line[256];
-	FILE *status;
+	char path[64];
 
 	if (process_identify(postmortem->pid, &identity))
 		return;
 	postmortem->uid = identity.uid;
 	memcpy(postmortem->comm, identity.comm, sizeof(postmortem->comm));
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)postmortem->pid);
-	status = fopen(path, "re");
-	if (!status)
-		return;
-	while (fgets(line, sizeof(line), status)) {
-		if (sscanf(line, "RssAnon: %llu", &kib) == 1) {
-			postmortem->rss_anon_bytes = kib << 10;
-			postmortem->has_rss = true;
-		} else if (sscanf(line, "RssFile: %llu", &kib) == 1) {
-			postmortem->rss_file_bytes = kib << 10;
-		} else if (sscanf(line, "RssShmem: %llu", &kib) == 1) {
-			postmortem->rss_shmem_bytes = kib << 10;
-		} else if (sscanf(line, "VmSwap: %llu", &kib) == 1) {
-			postmortem->swap_bytes = kib << 10;
-		} else if (sscanf(line, "VmSize: %llu", &kib) == 1) {
-			postmortem->total_vm_bytes = kib << 10;
-		} else if (sscanf(line, "VmPTE: %llu", &kib) == 1) {
-			postmortem->page_tables_bytes = kib << 10;
-		}
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		uint64_t kib;
+
+		if (procfs_read_number(path, fields[i].name, &kib))
+			continue;
+		*fields[i].bytes = kib << 10;
+		postmortem->has_rss = true;
 	}
-	fclose(status);
 }
 
 const struct postmortem *postmortem_record(struct postmortem_list *list,

@@ -10,7 +10,7 @@
 #include "account/account.h"
 
 struct postmortem {
-	uint64_t id; /* 1, 2, 3… */
+	uint64_t id;         /* 1, 2, 3… */
 	double time_seconds; /* Unix time */
 	pid_t pid;
 	uid_t uid;

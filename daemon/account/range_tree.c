@@ -24,7 +24,7 @@ static struct range *link_up(struct range *left, struct range *top, struct range
 /* Links up subtrees whose heights differ by at most two. */
 static struct range *balance(struct range *left, struct range *top, struct range *right)
 {
-	if (height(left) > height(right) + 1) {
+	if (left && height(left) > height(right) + 1) {
 		struct range *inner = left->right;
 
 		if (height(left->left) >= height(inner))
@@ -32,7 +32,7 @@ static struct range *balance(struct range *left, struct range *top, struct range
 		left = link_up(left->left, left, inner->left);
 		return link_up(left, inner, link_up(inner->right, top, right));
 	}
-	if (height(right) > height(left) + 1) {
+	if (right && height(right) > height(left) + 1) {
 		struct range *inner = right->left;
 
 		if (height(right->right) >= height(inner))

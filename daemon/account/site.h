@@ -10,7 +10,8 @@
 #include "account/verdict.h"
 #include "record.h"
 
-/* Points kept of a site's history; older ones are thinned out, so that they lie ever wider apart. */
+/* Points kept of a site's history; older ones are thinned out, so that they lie ever wider apart.
+ */
 #define SITE_POINTS_MAX 32
 
 #define SITE_NUMBER_NONE UINT32_MAX
@@ -39,7 +40,8 @@ struct site_numbers {
 };
 
 void site_read_numbers(const struct site *site, struct site_numbers *numbers);
-/* Bytes outstanding of what was born in a generation (must be one of the last RECORD_GENERATIONS). */
+/* Bytes outstanding of what was born in a generation (must be one of the last RECORD_GENERATIONS).
+ */
 int64_t site_generation_bytes(const struct site *site, uint32_t generation);
 /* Whether the site makes mappings and no blocks. */
 bool site_is_mapping(const struct site *site);

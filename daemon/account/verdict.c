@@ -318,9 +318,9 @@ void verdict_judge(const struct verdict_evidence *evidence, struct verdict_concl
 	}
 	conclusion->growth_bytes_per_second = all.slope_bytes_per_second;
 	is_growing = is_rise(&all) && !has_stopped(&all);
-	if (is_growing && objection(&all) == NULL)
-		judge_growth(&all, conclusion);
-	else if (find_leak_since_load(evidence, &all, &since))
+	/* A growth to which something can be objected may be a leak since a load that ended. */
+	if ((!is_growing || objection(&all) != NULL) &&
+	    find_leak_since_load(evidence, &all, &since))
 		judge_growth(&since, conclusion);
 	else if (is_growing)
 		judge_growth(&all, conclusion);

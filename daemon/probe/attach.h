@@ -20,9 +20,9 @@ struct probe_link;
 struct probe_backend {
 	const char *name;
 	/*
-	 * Attaches the allocator program at every point of the file, for the thread group pid alone:
-	 * other processes that map the file get no breakpoints. path may be of /proc/PID/map_files.
-	 * 0 or -errno: -ESRCH when the process is gone.
+	 * Attaches the allocator program at every point of the file, for the thread group pid
+	 * alone: other processes that map the file get no breakpoints. path may be of
+	 * /proc/PID/map_files. 0 or -errno: -ESRCH when the process is gone.
 	 */
 	int (*attach)(struct probe_object *object, pid_t pid, const char *path,
 		      const struct probe_point *points, size_t point_count,

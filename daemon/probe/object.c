@@ -3,6 +3,7 @@
 
 #include "log.h"
 #include "memwatch.skel.h"
+#include "procfs.h"
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
@@ -110,8 +111,7 @@ static int map_shared(struct bpf_map *map, struct shared_map *shared)
 
 	bytes = (bytes + 7) / 8 * 8 * bpf_map__max_entries(map);
 	bytes = (bytes + page - 1) / page * page;
-	void *memory =
-		mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
 
 	if (memory == MAP_FAILED)
 		return -errno;
@@ -215,8 +215,8 @@ int probe_object_open(const struct probe_limits *limits, struct probe_object **o
 		explain_load_error(error, message);
 		goto out;
 	}
-	object->ring = ring_buffer__new(bpf_map__fd(object->skeleton->maps.events),
-					on_ring_record, object, NULL);
+	object->ring = ring_buffer__new(bpf_map__fd(object->skeleton->maps.events), on_ring_record,
+					object, NULL);
 	if (!object->ring) {
 		error = -errno;
 		set_error(message, "cannot read the event buffer: %s", strerror(errno));
@@ -321,8 +321,8 @@ void probe_object_hits(const struct probe_object *object, uint32_t slot,
 	struct record_target_hits *parts = calloc(cpus, sizeof(*parts));
 
 	memset(hits, 0, sizeof(*hits));
-	if (parts && !bpf_map_lookup_elem(bpf_map__fd(object->skeleton->maps.target_hits), &slot,
-					  parts)) {
+	if (parts &&
+	    !bpf_map_lookup_elem(bpf_map__fd(object->skeleton->maps.target_hits), &slot, parts)) {
 		for (size_t cpu = 0; cpu < cpus; cpu++) {
 			hits->allocations += parts[cpu].allocations;
 			hits->frees += parts[cpu].frees;
@@ -364,8 +364,7 @@ static void recycle_sites(struct probe_object *object, const uint32_t *accounts,
 	}
 }
 
-int probe_object_purge(struct probe_object *object, const uint32_t *accounts,
-		       size_t account_count)
+int probe_object_purge(struct probe_object *object, const uint32_t *accounts, size_t account_count)
 {
 	int fd = bpf_map__fd(object->skeleton->maps.ended_accounts);
 	LIBBPF_OPTS(bpf_test_run_opts, options);
@@ -458,17 +457,11 @@ int probe_object_read_processes(const struct probe_object *object, probe_process
 
 static uint64_t map_memory_bytes(int fd)
 {
-	unsigned long long bytes = 0;
-	char path[64], line[128];
-	FILE *file;
+	uint64_t bytes = 0;
+	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	file = fopen(path, "re");
-	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "memlock: %llu", &bytes) == 1)
-			break;
-	if (file)
-		fclose(file);
+	procfs_read_number(path, "memlock", &bytes);
 	return bytes;
 }
 
@@ -477,8 +470,8 @@ uint64_t probe_object_memory_bytes(const struct probe_object *object)
 	struct bpf_map *map;
 	uint64_t bytes = 0;
 
-	bpf_object__for_each_map(map, object->skeleton->obj)
-		bytes += map_memory_bytes(bpf_map__fd(map));
+	bpf_object__for_each_map(map, object->skeleton->obj) bytes +=
+		map_memory_bytes(bpf_map__fd(map));
 	return bytes;
 }
 

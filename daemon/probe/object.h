@@ -29,8 +29,8 @@ struct probe_error {
 };
 
 /* Loads and verifies everything; attaches the tracepoints. 0 or -errno with the error filled. */
-int probe_object_open(const struct probe_limits *limits, struct probe_object **object,
-		      struct probe_error *error);
+int probe_object_open(const struct probe_limits *limits, struct probe_object **opened,
+		      struct probe_error *message);
 void probe_object_close(struct probe_object *object);
 const struct probe_limits *probe_object_limits(const struct probe_object *object);
 
@@ -61,8 +61,7 @@ void probe_object_reset_hits(struct probe_object *object, uint32_t slot);
  * Deletes the blocks of accounts that have ended and hands their sites' numbers (zeroed) out again.
  * Takes about 0.1 us for each entry of the block map; needs no lock. 0 or -errno.
  */
-int probe_object_purge(struct probe_object *object, const uint32_t *accounts,
-		       size_t account_count);
+int probe_object_purge(struct probe_object *object, const uint32_t *accounts, size_t account_count);
 /* Sites in use now. */
 uint32_t probe_object_sites_used(const struct probe_object *object);
 

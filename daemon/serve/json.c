@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "serve/json.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,17 +82,35 @@ void json_string_n(struct json *json, const char *key, const char *value, size_t
 	text_append(json->text, "\"", 1);
 }
 
+/* By hand: an answer may hold hundreds of thousands of them, and printf takes most of its time. */
+static void append_decimal(struct text *text, bool is_negative, uint64_t magnitude)
+{
+	char digits[sizeof("-18446744073709551615")];
+	size_t start = sizeof(digits);
+
+	do {
+		digits[--start] = (char)('0' + magnitude % 10);
+		magnitude /= 10;
+	} while (magnitude > 0);
+	if (is_negative)
+		digits[--start] = '-';
+	text_append(text, digits + start, sizeof(digits) - start);
+}
+
 void json_uint64(struct json *json, const char *key, uint64_t value)
 {
 	begin_value(json, key);
-	text_printf(json->text, "%" PRIu64, value);
+	append_decimal(json->text, false, value);
 }
 
 void json_int64(struct json *json, const char *key, int64_t value)
 {
 	begin_value(json, key);
-	text_printf(json->text, "%" PRId64, value);
+	append_decimal(json->text, value < 0, value < 0 ? -(uint64_t)value : (uint64_t)value);
 }
+
+/* Whole numbers up to here are exact in a double. */
+#define DOUBLE_WHOLE_MAX 9007199254740992.0
 
 void json_double(struct json *json, const char *key, double value)
 {
@@ -103,12 +120,14 @@ void json_double(struct json *json, const char *key, double value)
 		json_null(json, key);
 		return;
 	}
-	/* 17 digits always read back the same; most numbers need no more than 15. */
-	for (int precision = 15; precision <= 17; precision++) {
-		snprintf(digits, sizeof(digits), "%.*g", precision, value);
-		if (strtod(digits, NULL) == value)
-			break;
+	if (fabs(value) <= DOUBLE_WHOLE_MAX && value == trunc(value)) {
+		json_int64(json, key, (int64_t)value);
+		return;
 	}
+	/* 17 digits always read back the same; most numbers need no more than 15. */
+	snprintf(digits, sizeof(digits), "%.15g", value);
+	if (strtod(digits, NULL) != value)
+		snprintf(digits, sizeof(digits), "%.17g", value);
 	begin_value(json, key);
 	text_append_string(json->text, digits);
 }

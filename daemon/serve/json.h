@@ -30,7 +30,7 @@ void json_string(struct json *json, const char *key, const char *value);
 void json_string_n(struct json *json, const char *key, const char *value, size_t max_length);
 void json_uint64(struct json *json, const char *key, uint64_t value);
 void json_int64(struct json *json, const char *key, int64_t value);
-/* As short as reads back the same; what is not finite becomes null, JSON has no word for it. */
+/* In digits that read back the same; what is not finite becomes null, JSON has no word for it. */
 void json_double(struct json *json, const char *key, double value);
 void json_bool(struct json *json, const char *key, bool value);
 void json_null(struct json *json, const char *key);

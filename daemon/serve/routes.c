@@ -69,7 +69,7 @@ static void run_route(const struct route *route, const struct request_target *pa
 		      const char *segment, size_t segment_length, struct exchange *exchange,
 		      struct response *response)
 {
-	struct request_error error;
+	struct request_error error = {0};
 
 	if ((segment &&
 	     parse_path_number(route, segment, segment_length, &exchange->number, &error)) ||
@@ -93,7 +93,7 @@ static void refuse_method(const struct exchange *exchange, struct response *resp
 void routes_answer(struct exchange *exchange, struct response *response)
 {
 	struct request_target parts;
-	struct request_error error;
+	struct request_error error = {0};
 	bool is_elsewhere = false;
 
 	if (request_split(exchange->target, strlen(exchange->target), &parts, &error)) {

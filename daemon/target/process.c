@@ -2,12 +2,14 @@
 #include "target/process.h"
 
 #include "clock.h"
+#include "procfs.h"
 
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -25,12 +27,27 @@ __attribute__((format(printf, 2, 3))) static void set_error(struct process_error
 	va_end(arguments);
 }
 
+/* The number in a field behind comm, whose closing parenthesis is given. */
+static int stat_read_field(const char *comm_end, int field, uint64_t *number)
+{
+	const char *text = comm_end + 1;
+	char *end;
+
+	for (int skipped = 2; skipped < field - 1; skipped++) {
+		text += strspn(text, " ");
+		text += strcspn(text, " ");
+	}
+	errno = 0;
+	*number = strtoull(text, &end, 10);
+	return errno || end == text ? -EINVAL : 0;
+}
+
 int process_stat_parse(const char *text, struct process_stat *stat)
 {
 	const char *open = strchr(text, '(');
 	/* comm may hold anything, parentheses too: it ends at the last one. */
 	const char *close = strrchr(text, ')');
-	unsigned long long start_ticks;
+	uint64_t flags;
 	size_t length;
 
 	if (!open || !close || close < open)
@@ -40,13 +57,12 @@ int process_stat_parse(const char *text, struct process_stat *stat)
 		length = sizeof(stat->comm) - 1;
 	memset(stat, 0, sizeof(*stat));
 	memcpy(stat->comm, open + 1, length);
-	/* state ppid pgrp session tty tpgid flags, then twelve more before starttime: proc(5) */
-	if (sscanf(close + 1,
-		   " %c %*d %*d %*d %*d %*d %lu %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d "
-		   "%llu",
-		   &stat->state, &stat->flags, &start_ticks) != 3)
+	/* Fields are counted from 1 as in proc(5): comm is the second, state the third. */
+	if (sscanf(close + 1, " %c", &stat->state) != 1)
 		return -EINVAL;
-	stat->start_ticks = start_ticks;
+	if (stat_read_field(close, 9, &flags) || stat_read_field(close, 22, &stat->start_ticks))
+		return -EINVAL;
+	stat->flags = (unsigned long)flags;
 	return 0;
 }
 
@@ -105,14 +121,11 @@ int process_identify(pid_t pid, struct process_identity *identity)
 
 static pid_t thread_group_of(pid_t pid)
 {
-	char text[4096];
-	const char *line;
-	int group = -1;
+	char path[64];
+	uint64_t group;
 
-	if (read_proc_text(pid, "status", text, sizeof(text)))
-		return -1;
-	line = strstr(text, "\nTgid:");
-	return line && sscanf(line, "\nTgid: %d", &group) == 1 ? group : -1;
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	return procfs_read_number(path, "Tgid", &group) ? -1 : (pid_t)group;
 }
 
 /* The program's ELF class, 32 or 64; 0 unknown. Works for deleted files. */

@@ -57,7 +57,7 @@ void target_table_free(struct target_table *table);
  * process_check's errors, -ENOSPC (no slot), -ENOEXEC (no known allocator), -ENOTSUP, other -errno.
  */
 int target_watch(struct target_table *table, pid_t pid, uint64_t sampling_interval_bytes,
-		 struct target **target, struct process_error *error);
+		 struct target **watched, struct process_error *message);
 /* Takes the probes out and frees the slot. */
 void target_unwatch(struct target_table *table, struct target *target);
 

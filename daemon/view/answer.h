@@ -15,13 +15,13 @@
 
 /* Cut names never lie: they end in an ellipsis by the producer. */
 struct answer_frame {
-	const char *kind;  /* static: "native" */
-	char *function;    /* NULL: unknown */
-	char *module;      /* NULL: in no file (JIT code…) */
-	char *build_id;    /* NULL or "" : none */
-	uint64_t offset;   /* file offset in module; the address itself without a module */
-	char *file;        /* NULL: unknown */
-	uint32_t line;     /* 0: unknown */
+	const char *kind; /* static: "native" */
+	char *function;   /* NULL: unknown */
+	char *module;     /* NULL: in no file (JIT code…) */
+	char *build_id;   /* NULL or "" : none */
+	uint64_t offset;  /* file offset in module; the address itself without a module */
+	char *file;       /* NULL: unknown */
+	uint32_t line;    /* 0: unknown */
 };
 
 struct answer_site {
@@ -36,8 +36,8 @@ struct answer_site {
 	double freed_objects;
 	double growth_bytes_per_second;
 	double oldest_age_seconds;
-	char *reason;          /* NULL in answers without verdict */
-	const char *stack_end; /* static: "frame_pointer_guess", "truncated", "lost" */
+	char *reason;                /* NULL in answers without verdict */
+	const char *stack_end;       /* static: "frame_pointer_guess", "truncated", "lost" */
 	struct answer_frame *frames; /* innermost first */
 	size_t frame_count;
 };
@@ -60,16 +60,17 @@ struct answer_sites {
 	uint64_t lost_events;    /* sum of all losses */
 	struct answer_loss *losses;
 	size_t loss_count;
-	bool is_ended;           /* the process has exited or was unwatched; numbers are the last ones */
-	const char *end_reason;  /* static, NULL while watched: "exited", "exec", "unwatched" */
+	bool is_ended; /* the process has exited or was unwatched; numbers are the last ones */
+	const char *end_reason; /* static, NULL while watched: "exited", "exec", "unwatched" */
 	bool has_verdicts;
 	int64_t outstanding_bytes; /* of all sites, listed or not */
 	double outstanding_bytes_stderr;
 	double outstanding_objects;
 	struct answer_site *sites;
 	size_t site_count;
-	size_t sites_total;      /* before --top and the verdict filter */
-	double overhead_share;   /* estimated probe time per second of wall time; < 0: not calibrated */
+	size_t sites_total;    /* before --top and the verdict filter */
+	double overhead_share; /* estimated probe time per second of wall time; < 0: not calibrated
+				*/
 };
 
 enum answer_sort { ANSWER_SORT_OUTSTANDING, ANSWER_SORT_ALLOCATED };
@@ -82,10 +83,10 @@ struct answer_target {
 	double watched_seconds;
 	uint64_t sampling_interval_bytes;
 	bool is_ended;
-	const char *end_reason;   /* static or NULL */
-	const char *allocators;   /* owned: "glibc", comma separated; "" none found */
-	const char *backend;      /* static: "session" */
-	uint32_t leases;          /* observers that hold it; 0 with is_persistent: watched by command */
+	const char *end_reason; /* static or NULL */
+	const char *allocators; /* owned: "glibc", comma separated; "" none found */
+	const char *backend;    /* static: "session" */
+	uint32_t leases; /* observers that hold it; 0 with is_persistent: watched by command */
 	bool is_persistent;
 	int64_t outstanding_bytes;
 	double outstanding_bytes_stderr;
@@ -94,10 +95,12 @@ struct answer_target {
 	uint64_t blocks;
 	uint64_t mappings;
 	uint64_t mapping_bytes;
-	uint64_t allocator_mapping_bytes; /* mapped by allocators for themselves (not in outstanding) */
+	uint64_t allocator_mapping_bytes; /* mapped by allocators for themselves (not in
+					     outstanding) */
 	uint64_t allocation_hits, free_hits, return_hits;
 	uint64_t failed_allocations, unknown_frees, missed_frees, abandoned_calls, nested_calls;
-	uint64_t probes, probes_single_stepped; /* attached; those where no emulated address was found */
+	uint64_t probes,
+		probes_single_stepped; /* attached; those where no emulated address was found */
 	double overhead_share;
 	struct answer_loss *losses;
 	size_t loss_count;
@@ -125,7 +128,7 @@ struct answer_processes {
 	struct answer_process *processes;
 	size_t process_count;
 	size_t processes_total;
-	uint64_t rss_bytes;  /* sum over all visible processes; shared pages count in each */
+	uint64_t rss_bytes; /* sum over all visible processes; shared pages count in each */
 	uint64_t minor_faults, major_faults;
 };
 
@@ -150,14 +153,14 @@ struct answer_ooms {
 	uint64_t oom_kills_total;
 };
 
-struct answer_check { /* one line of doctor */
-	const char *name;     /* static: "btf", "bpf", "uprobe session" … */
-	const char *state;    /* static: "ok", "missing", "degraded" */
-	char *detail;         /* what was seen */
-	char *remedy;         /* NULL when ok */
+struct answer_check {      /* one line of doctor */
+	const char *name;  /* static: "btf", "bpf", "uprobe session" … */
+	const char *state; /* static: "ok", "missing", "degraded" */
+	char *detail;      /* what was seen */
+	char *remedy;      /* NULL when ok */
 };
 
-struct answer_cost { /* calibrated at start in a child of our own */
+struct answer_cost {      /* calibrated at start in a child of our own */
 	const char *name; /* static: "allocation_exact", "allocation_unsampled", "free" */
 	double ns;        /* < 0: not measured */
 };
@@ -170,7 +173,7 @@ struct answer_doctor {
 	bool is_healthy; /* no check is "missing" */
 };
 
-struct answer_map { /* fill level of one bounded table */
+struct answer_map {       /* fill level of one bounded table */
 	const char *name; /* static: "blocks", "sites" */
 	uint64_t used;
 	uint64_t max;
@@ -182,8 +185,8 @@ struct answer_status {
 	double uptime_seconds;
 	const char *backend; /* static */
 	uint64_t targets, targets_max;
-	double cpu_seconds;      /* of memwatchd itself */
-	uint64_t rss_bytes;      /* of memwatchd itself */
+	double cpu_seconds;        /* of memwatchd itself */
+	uint64_t rss_bytes;        /* of memwatchd itself */
 	uint64_t bpf_memory_bytes; /* of all its maps, as the kernel says */
 	uint64_t symbol_cache_bytes;
 	struct answer_map *maps;
@@ -200,7 +203,7 @@ struct answer_metrics {
 	struct answer_targets targets;     /* living ones only */
 	struct answer_processes processes; /* the largest few by RSS, and every target */
 	uint64_t host_minor_faults_total, host_major_faults_total; /* since boot, /proc/vmstat */
-	uint64_t host_rss_bytes;           /* sum over all processes */
+	uint64_t host_rss_bytes;                                   /* sum over all processes */
 	uint64_t host_processes;
 	uint64_t host_memory_total_bytes, host_memory_available_bytes;
 };

@@ -30,8 +30,12 @@ __attribute__((format(printf, 1, 2))) static char *format_text(const char *forma
 static void add_check(struct answer_doctor *answer, const char *name, const char *state,
 		      char *detail, char *remedy)
 {
-	answer->checks[answer->check_count++] = (struct answer_check){
-		.name = name, .state = state, .detail = detail, .remedy = remedy};
+	struct answer_check *check = &answer->checks[answer->check_count++];
+
+	check->name = name;
+	check->state = state;
+	check->detail = detail;
+	check->remedy = remedy;
 }
 
 static void check_kernel(struct answer_doctor *answer)
@@ -48,9 +52,10 @@ static void check_kernel(struct answer_doctor *answer)
 static void check_started(struct answer_doctor *answer)
 {
 	add_check(answer, "type information", "ok", format_text("/sys/kernel/btf/vmlinux"), NULL);
-	add_check(answer, "BPF programs", "ok",
-		  format_text("loaded; exec, exit, fork and OOM kills are seen (no tracefs needed)"),
-		  NULL);
+	add_check(
+		answer, "BPF programs", "ok",
+		format_text("loaded; exec, exit, fork and OOM kills are seen (no tracefs needed)"),
+		NULL);
 }
 
 static void check_sessions(const struct state *state, struct answer_doctor *answer)
@@ -89,10 +94,11 @@ static void check_map_files(struct answer_doctor *answer)
 			  format_text("deleted files and other mount namespaces can be read"),
 			  NULL);
 	else
-		add_check(answer, "mapped files", "degraded",
-			  format_text("%s: %s", path, strerror(errno)),
-			  format_text("give memwatchd CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN, and a "
-				      "kernel with CONFIG_CHECKPOINT_RESTORE"));
+		add_check(
+			answer, "mapped files", "degraded",
+			format_text("%s: %s", path, strerror(errno)),
+			format_text("give memwatchd CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN, and a "
+				    "kernel with CONFIG_CHECKPOINT_RESTORE"));
 }
 
 static void add_costs(const struct state *state, struct answer_doctor *answer)

@@ -15,9 +15,9 @@ struct loss_kind {
 	const char *consequence;
 };
 
-#define LOSS(name, field, consequence)                                                             \
-	{                                                                                          \
-		name, offsetof(struct record_target_counters, field), consequence                  \
+#define LOSS(name, field, consequence)                                            \
+	{                                                                         \
+		name, offsetof(struct record_target_counters, field), consequence \
 	}
 
 static const struct loss_kind loss_kinds[] = {

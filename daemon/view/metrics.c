@@ -1,29 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One scrape: the daemon, the host, the largest processes and every target. */
+#include "procfs.h"
 #include "view/processes.h"
 #include "view/status.h"
 #include "view/targets.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-/* The number behind a name in a file of "name number" lines, as /proc/vmstat and meminfo are. */
+/* 0 when the kernel doesn't say. */
 static uint64_t read_number(const char *path, const char *name)
 {
-	unsigned long long number = 0;
-	size_t length = strlen(name);
-	char line[256];
-	FILE *file = fopen(path, "re");
+	uint64_t number = 0;
 
-	if (!file)
-		return 0;
-	while (fgets(line, sizeof(line), file))
-		if (!strncmp(line, name, length) && (line[length] == ' ' || line[length] == ':') &&
-		    sscanf(line + length + 1, "%llu", &number) == 1)
-			break;
-	fclose(file);
+	procfs_read_number(path, name, &number);
 	return number;
 }
 

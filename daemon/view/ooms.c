@@ -44,8 +44,10 @@ static int gather(struct state *state, const struct view_viewer *viewer, uint64_
 		  struct answer_ooms *answer, struct gathered_sites **gathered)
 {
 	/* All sites, the largest first: what it held matters, whether it grew or not. */
-	struct view_sites_options options = {
-		.has_verdicts = true, .is_all = true, .is_largest_first = true, .top = HELD_SITES_MAX};
+	struct view_sites_options options = {.has_verdicts = true,
+					     .is_all = true,
+					     .is_largest_first = true,
+					     .top = HELD_SITES_MAX};
 	size_t count = postmortem_count(state->postmortems);
 
 	for (size_t i = 0; i < count; i++) {

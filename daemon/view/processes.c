@@ -146,8 +146,7 @@ static void finish(struct state *state, struct reading *reading)
 		return;
 	qsort(answer->processes, answer->process_count, sizeof(*answer->processes), compare_pid);
 	for (size_t i = 0; i < reading->thread_count; i++) {
-		struct answer_process *process =
-			find_process(answer, reading->threads[i].pid);
+		struct answer_process *process = find_process(answer, reading->threads[i].pid);
 
 		if (!process)
 			continue;

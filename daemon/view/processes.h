@@ -7,8 +7,8 @@
 #include "view/view.h"
 
 /*
- * Processes with user memory, largest RSS first, all of them. Takes the state's lock only to see who
- * is a target. 0 or -errno; *answer is the caller's.
+ * Processes with user memory, largest RSS first, all of them. Takes the state's lock only to see
+ * who is a target. 0 or -errno; *answer is the caller's.
  */
 int processes_read(struct state *state, const struct view_viewer *viewer,
 		   struct answer_processes **answer);

@@ -84,11 +84,10 @@ static void gather_site(const struct account *account, const struct site *site,
 	};
 	if (options->has_verdicts)
 		answer->reason = strdup(conclusion.reason);
-	gathered->sort_key = options->sort == ANSWER_SORT_ALLOCATED
-				     ? numbers.allocated_bytes
-				     : (uint64_t)(numbers.outstanding_bytes > 0
-							  ? numbers.outstanding_bytes
-							  : 0);
+	gathered->sort_key =
+		options->sort == ANSWER_SORT_ALLOCATED
+			? numbers.allocated_bytes
+			: (uint64_t)(numbers.outstanding_bytes > 0 ? numbers.outstanding_bytes : 0);
 }
 
 static int compare_sites(const void *a, const void *b)
@@ -190,7 +189,7 @@ static void gather_select(const struct account *account, const struct view_sites
 	}
 	qsort(gathered->sites, count, sizeof(gathered->sites[0]),
 	      options->has_verdicts && !options->is_largest_first ? compare_verdicts
-								    : compare_sites);
+								  : compare_sites);
 	cut = options->top && options->top < count ? options->top : count;
 	for (size_t i = cut; i < count; i++)
 		free(gathered->sites[i].site.reason);

@@ -20,8 +20,8 @@ struct answer_sites *sites_name(struct gathered_sites *gathered);
 /* Whether the viewer may see processes of a user. */
 bool viewer_sees(const struct view_viewer *viewer, uid_t uid);
 /*
- * The account of a pid, if the viewer may see it. 0, -EPERM, -ENODATA (no target), -ESRCH. Under the
- * lock.
+ * The account of a pid, if the viewer may see it. 0, -EPERM, -ENODATA (no target), -ESRCH. Under
+ * the lock.
  */
 int viewer_find_account(struct state *state, const struct view_viewer *viewer, pid_t pid,
 			struct account **account);

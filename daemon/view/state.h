@@ -20,8 +20,8 @@ struct state {
 	struct account_table *accounts;
 	struct postmortem_list *postmortems;
 	struct probe_costs costs;
-	char calibration_error[400]; /* "" when the calibration succeeded */
-	double start_time_seconds;   /* Unix time */
+	char calibration_error[400];      /* "" when the calibration succeeded */
+	double start_time_seconds;        /* Unix time */
 	uint64_t sampling_interval_bytes; /* default; changed by SIGHUP */
 	uint32_t metrics_processes_max;
 	/* Losses of accounts that have ended, so that totals never fall. */

@@ -2,25 +2,19 @@
 #include "view/status.h"
 
 #include "clock.h"
+#include "procfs.h"
 #include "view/losses.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 static uint64_t own_rss_bytes(void)
 {
-	unsigned long long pages = 0;
-	FILE *statm = fopen("/proc/self/statm", "re");
+	uint64_t kib = 0;
 
-	if (!statm)
-		return 0;
-	if (fscanf(statm, "%*u %llu", &pages) != 1)
-		pages = 0;
-	fclose(statm);
-	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+	procfs_read_number("/proc/self/status", "VmRSS", &kib);
+	return kib << 10;
 }
 
 static double own_cpu_seconds(void)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* targets: who is watched, and who was. */
+#include "view/targets.h"
 #include "clock.h"
 #include "view/losses.h"
 #include "view/sites.h"
 #include "view/state.h"
-#include "view/targets.h"
 
 #include <errno.h>
 #include <math.h>

@@ -26,7 +26,7 @@ struct view_sites_options {
 	bool is_all;       /* leaks: cache and steady too */
 	enum answer_sort sort;
 	bool is_largest_first; /* leaks: by size alone, not by verdict first */
-	size_t top;        /* 0: no limit */
+	size_t top;            /* 0: no limit */
 };
 int view_sites(struct state *state, const struct view_viewer *viewer, pid_t pid,
 	       const struct view_sites_options *options, struct answer_sites **answer);
@@ -49,12 +49,12 @@ int view_metrics(struct state *state, struct answer_metrics **answer);
 
 struct view_watch_options {
 	uint64_t sampling_interval_bytes; /* 0: the configured default; 1: exact */
-	double lease_seconds;             /* > 0: for an observer, ends by itself; 0: until unwatched */
-	uint64_t lease_id;                /* renews this lease; 0: a new one */
+	double lease_seconds; /* > 0: for an observer, ends by itself; 0: until unwatched */
+	uint64_t lease_id;    /* renews this lease; 0: a new one */
 };
 struct view_watch_result {
-	uint64_t lease_id;   /* 0 without a lease */
-	bool was_watched;    /* it was a target before this call */
+	uint64_t lease_id;                /* 0 without a lease */
+	bool was_watched;                 /* it was a target before this call */
 	uint64_t sampling_interval_bytes; /* in force (the earlier one when was_watched) */
 	double watched_seconds;
 };
@@ -64,8 +64,8 @@ struct view_error {
 };
 /*
  * Errors: -ESRCH (no such process, a zombie, exiting), -EINVAL (kernel thread, memwatchd itself),
- * -ENOEXEC (32-bit or no known allocator), -EPERM, -ENOSPC (targets_max), -EBUSY (already watched with
- * another interval), -ENOTSUP (this kernel lacks what is needed), other -errno.
+ * -ENOEXEC (32-bit or no known allocator), -EPERM, -ENOSPC (targets_max), -EBUSY (already watched
+ * with another interval), -ENOTSUP (this kernel lacks what is needed), other -errno.
  */
 int view_watch(struct state *state, const struct view_viewer *viewer, pid_t pid,
 	       const struct view_watch_options *options, struct view_watch_result *result,

@@ -62,10 +62,11 @@ static int check_interval(const struct target *target, uint64_t wanted_bytes,
 {
 	if (!wanted_bytes || wanted_bytes == target->sampling_interval_bytes)
 		return 0;
-	set_error(error,
-		  "process %d is already watched with a sampling interval of %llu bytes (1: exact): "
-		  "unwatch it first",
-		  (int)target->identity.pid, (unsigned long long)target->sampling_interval_bytes);
+	set_error(
+		error,
+		"process %d is already watched with a sampling interval of %llu bytes (1: exact): "
+		"unwatch it first",
+		(int)target->identity.pid, (unsigned long long)target->sampling_interval_bytes);
 	return -EBUSY;
 }
 
@@ -114,8 +115,7 @@ int view_watch(struct state *state, const struct view_viewer *viewer, pid_t pid,
 		status = hold_target(state, target, options, result, error);
 	if (!status) {
 		result->sampling_interval_bytes = target->sampling_interval_bytes;
-		result->watched_seconds =
-			clock_monotonic_seconds() - target->watched_since_seconds;
+		result->watched_seconds = clock_monotonic_seconds() - target->watched_since_seconds;
 	}
 	pthread_mutex_unlock(&state->lock);
 	return status;

@@ -3,8 +3,8 @@
  * Allocates from SITES different call stacks and never frees: each bit of a site's number says from
  * which of two places the next of 14 levels is called.
  *
- * Each line of stdin is a number: so many blocks of 128 bytes are allocated from each site, and what
- * is then outstanding is printed: "SITES OBJECTS BYTES". Ends when stdin does.
+ * Each line of stdin is a number: so many blocks of 128 bytes are allocated from each site, and
+ * what is then outstanding is printed: "SITES OBJECTS BYTES". Ends when stdin does.
  */
 #include <stdio.h>
 #include <stdlib.h>
