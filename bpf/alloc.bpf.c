@@ -425,9 +425,13 @@ static __always_inline int enter_call(const struct call *call, __u32 operation)
 	}
 	if (state->depth)
 		pending_unwind(call, state, stack_pointer, &tail_caller);
+	if (state->depth && ++state->inner_calls > INNER_CALLS_MAX)
+		pending_abandon(call, state, 0);
 	depth = state->depth;
-	if (!depth)
+	if (!depth) {
 		state->inner_address = 0;
+		state->inner_calls = 0;
+	}
 	if (depth || tail_caller.stack_pointer)
 		COUNT(call->counters->nested_calls);
 	if (depth >= PENDING_CALLS_MAX)

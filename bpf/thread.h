@@ -13,6 +13,13 @@
 /* Allocator calls nested deeper than this are not followed: the outer ones own the block anyway. */
 #define PENDING_CALLS_MAX 4
 
+/*
+ * An allocator calls itself once or twice, a signal handler in its midst some times more. A call
+ * that sees more than this inside has been left by a longjmp to further up than the next calls
+ * reach.
+ */
+#define INNER_CALLS_MAX 16
+
 /* One bulk read of the stack's top serves the frames that lie in it. A power of two. */
 #define STACK_COPY_BYTES 1024
 
@@ -38,6 +45,7 @@ struct thread_state {
 	__u32 depth;   /* of pending */
 	__s64 bytes_until_sample;
 	__u64 inner_address; /* the last block that a nested call returned */
+	__u64 inner_calls;   /* since the outermost call was entered */
 	struct pending_call pending[PENDING_CALLS_MAX];
 	struct record_event_stack stack;
 	__u8 stack_copy[STACK_COPY_BYTES];

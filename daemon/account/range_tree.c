@@ -45,9 +45,9 @@ static struct range *balance(struct range *left, struct range *top, struct range
 
 struct range *range_tree_join(struct range *left, struct range *middle, struct range *right)
 {
-	if (height(left) > height(right) + 1)
+	if (left && height(left) > height(right) + 1)
 		return balance(left->left, left, range_tree_join(left->right, middle, right));
-	if (height(right) > height(left) + 1)
+	if (right && height(right) > height(left) + 1)
 		return balance(range_tree_join(left, middle, right->left), right, right->right);
 	return link_up(left, middle, right);
 }

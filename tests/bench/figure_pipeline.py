@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pandas/NumPy pipeline of tests/programs: a process of its own for each run, held at a gate
-before its first import until it is watched. Unwatched means without any daemon. Whole programs are
-noisy, so what the watch ought to cost, probe hits times calibrated cost, stands beside what was
-measured.
+"""The pandas/NumPy pipeline of tests/programs, watched with default settings. Unwatched means
+without any daemon. Whole programs are noisy, so what the watch ought to cost, probe hits times
+calibrated cost, stands beside what was measured.
 
-The pipeline's input, a CSV of 400,000 rows, is written by pandas between the imports and the
-pipeline. That is no part of it, but stated: it does little but malloc and free."""
+The pipeline runs in one process, unwatched and watched by turns. What precedes it is measured in a
+process of its own each time, held at a gate before its first import until it is watched: the
+imports, and the writing of the input, a CSV of 400,000 rows. The latter is no part of the pipeline,
+but stated: it does little but malloc and free."""
 
-import json
+import contextlib
 import statistics
 import sys
 import time
@@ -18,13 +19,13 @@ from harness import Child, Daemon, Loops, process_cpu_seconds
 from report import Row
 
 NAME = "pipeline"
-TITLE = "pandas/NumPy pipeline"
+TITLE = "pandas/NumPy pipeline, watched with default settings"
 MUST = 1.05
 
 PIPELINE = Path(__file__).resolve().parent.parent / "programs" / "pipeline.py"
 LOOP = "pairs 64 5"
 
-
+# Each phase begins upon a line from us and ends with a line from the program.
 GATE = """
 import runpy, sys
 sys.stdin.readline()
@@ -33,53 +34,69 @@ print("imported", flush=True)
 sys.stdin.readline()
 runpy.run_path(sys.argv[1], run_name="__main__")
 """
-# (phase, the line that starts it); a line from the program ends it
-PHASES = [("imports", ""), ("input", ""), ("pipeline", "run")]
+START_LINES = {"imports": "", "input": "", "pipeline": "run"}
+HITS = ("allocation_hits", "free_hits", "return_hits")
+
+# (what, phases, must)
+FIGURES = [
+    ("pipeline", ["pipeline"], MUST),
+    ("imports and pipeline", ["imports", "pipeline"], MUST),
+    ("writing its input", ["input"], None),
+]
 
 
 @dataclass
-class Phase:
-    seconds: float
-    cpu_seconds: float
+class Run:
+    """One phase, gone through once; hits are None when it was not watched."""
+
+    wall: float
+    cpu: float
+    hits: dict | None = None
 
 
 class Pipeline(Child):
     def __init__(self):
         super().__init__([sys.executable, "-c", GATE, PIPELINE])
 
-    def run(self, after_phase=lambda name: None):
-        """{name: Phase}; after_phase is called while the program waits."""
-        phases = {}
-        for name, line in PHASES:
-            start, cpu_start = time.perf_counter(), process_cpu_seconds(self.pid)
-            self.write_line(line)
-            self.read_line()
-            seconds = time.perf_counter() - start
-            phases[name] = Phase(seconds, process_cpu_seconds(self.pid) - cpu_start)
-            after_phase(name)
-        return phases
+    def run(self, phase):
+        start, cpu_start = time.perf_counter(), process_cpu_seconds(self.pid)
+        self.write_line(START_LINES[phase])
+        self.read_line()
+        return Run(time.perf_counter() - start, process_cpu_seconds(self.pid) - cpu_start)
+
+    def run_watched(self, daemon, phase):
+        with daemon.watching(self.pid):
+            run = self.run(phase)
+            target = daemon.target(self.pid)
+            run.hits = {name: target[name] for name in HITS}
+            return run
 
 
-def run_unwatched():
+def run_round(bench, pipeline, is_watched):
+    """{phase: Run}, one each."""
+    with contextlib.ExitStack() as stack:
+        if is_watched:
+            daemon = stack.enter_context(Daemon(bench))
+        fresh = stack.enter_context(Pipeline())
+        programs = {"imports": fresh, "input": fresh, "pipeline": pipeline}
+        return {
+            phase: program.run_watched(daemon, phase) if is_watched else program.run(phase)
+            for phase, program in programs.items()
+        }
+
+
+def run_rounds(bench):
+    unwatched, watched = [], []
     with Pipeline() as pipeline:
-        return pipeline.run()
-
-
-def run_watched(bench):
-    """Returns also the target's counters after each phase."""
-    counters = {}
-    with Pipeline() as pipeline, Daemon(bench) as daemon, daemon.watching(pipeline.pid):
-
-        def count(phase):
-            counters[phase] = daemon.target(pipeline.pid)
-
-        return pipeline.run(count), counters
-
-
-def hits_of(counters, name):
-    """Probe hits by phase: the counters go on from one to the next."""
-    totals = [counters[phase][name] for phase, _ in PHASES]
-    return dict(zip((phase for phase, _ in PHASES), map(int.__sub__, totals, [0] + totals)))
+        for phase in START_LINES:
+            pipeline.run(phase)  # the first time is unlike all others
+        for index in range(bench.rounds):
+            bench.progress(f"pipeline: round {index + 1} of {bench.rounds}")
+            # Each goes first in turn: what the first one disturbs, the second one meets.
+            for is_watched in (index % 2 == 0, index % 2 == 1):
+                runs = watched if is_watched else unwatched
+                runs.append(run_round(bench, pipeline, is_watched))
+    return unwatched, watched
 
 
 def calibrate_ns(bench):
@@ -94,52 +111,39 @@ def calibrate_ns(bench):
     return sampled_ns - unprobed_ns, exact_ns - sampled_ns
 
 
-def estimate_note(what, phases, seconds, watched, costs_ns):
+def estimate_note(what, phases, unwatched, watched, costs_ns):
     pair_ns, return_ns = costs_ns
 
-    def hits(name):
-        by_run = [hits_of(counters, name) for _, counters in watched]
-        return statistics.median(sum(by_phase[phase] for phase in phases) for by_phase in by_run)
+    def hits(*names):
+        return statistics.median(
+            sum(run[phase].hits[name] for phase in phases for name in names) for run in watched
+        )
 
-    pairs = (hits("allocation_hits") + hits("free_hits")) / 2
-    probe_seconds = (pairs * pair_ns + hits("return_hits") * return_ns) / 1e9
+    pairs = hits("allocation_hits", "free_hits") / 2
+    returns = hits("return_hits")
+    probe_seconds = (pairs * pair_ns + returns * return_ns) / 1e9
+    seconds = statistics.median(sum(run[phase].wall for phase in phases) for run in unwatched)
     return (
-        f"{what}, hits x calibrated cost: {pairs:,.0f} pairs at {pair_ns:,.0f} ns and "
-        f"{hits('return_hits'):,.0f} sampled at {return_ns:,.0f} ns more are "
-        f"{probe_seconds * 1e3:,.0f} ms: {1 + probe_seconds / statistics.median(seconds):.3f}"
+        f"{what}: {pairs:,.0f} pairs at {pair_ns:,.0f} ns and {returns:,.0f} returns at "
+        f"{return_ns:,.0f} ns more are {probe_seconds * 1e3:,.0f} ms, ratio "
+        f"{1 + probe_seconds / seconds:.3f}"
     )
 
 
-# (what, phases, must)
-FIGURES = [
-    ("pipeline", ["pipeline"], MUST),
-    ("imports and pipeline", ["imports", "pipeline"], MUST),
-    ("writing its input", ["input"], None),
-]
+def compare(what, phases, clock, unwatched, watched, must):
+    def seconds(runs):
+        return [sum(getattr(run[phase], clock) for phase in phases) for run in runs]
+
+    name = f"{what}: {clock}"
+    return Row.compare(name, seconds(watched), "unwatched", seconds(unwatched), "s", must)
 
 
 def measure(bench):
-    unwatched, watched = [], []
-    for index in range(bench.rounds):
-        bench.progress(f"pipeline: round {index + 1} of {bench.rounds}")
-        # Each goes first in turn: what the first one warms or disturbs, the second one meets.
-        if index % 2:
-            watched.append(run_watched(bench))
-        unwatched.append(run_unwatched())
-        if not index % 2:
-            watched.append(run_watched(bench))
+    unwatched, watched = run_rounds(bench)
     costs_ns = calibrate_ns(bench)
-    rows, notes = [], []
+    rows, notes = [], ["hits x calibrated cost:"]
     for what, phases, must in FIGURES:
-
-        def total(run, clock, phases=phases):
-            return sum(getattr(run[phase], clock) for phase in phases)
-
-        for clock, label, limit in (("seconds", "wall", must), ("cpu_seconds", "CPU", None)):
-            after = [total(run, clock) for run, _ in watched]
-            before = [total(run, clock) for run in unwatched]
-            name = f"{what}, watched: {label}"
-            rows.append(Row.compare(name, after, "unwatched", before, "s", limit))
-        seconds = [total(run, "seconds") for run in unwatched]
-        notes.append(estimate_note(what, phases, seconds, watched, costs_ns))
+        rows.append(compare(what, phases, "wall", unwatched, watched, must))
+        rows.append(compare(what, phases, "cpu", unwatched, watched, None))
+        notes.append(estimate_note(what, phases, unwatched, watched, costs_ns))
     return rows, notes

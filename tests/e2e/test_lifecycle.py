@@ -21,17 +21,16 @@ def test_it_is_ready_within_five_seconds(new_daemon):
 
 def test_sigkill_leaves_the_target_unharmed_and_its_text_as_in_the_file(new_daemon, run):
     program = run("threads")
-    program.tell("start")
     for _ in range(KILLS):
         one = new_daemon().start()
+        program.tell("start")
         one.watch(program)
         assert process.changed_text_offsets(program.pid, LIBC), "it is being watched"
         one.kill()
         eventually(lambda: not process.changed_text_offsets(program.pid, LIBC),
                    "no probe is left")
-        assert process.state(program.pid) in "RS"
-    truth = program.tell("stop")
-    assert all(site["outstanding_objects"] > 0 for site in truth["sites"])
+        # It answers after all of its threads have come to their end.
+        program.tell("stop")
     program.tell("free_all")
     assert program.end() == 0
 

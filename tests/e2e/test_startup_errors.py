@@ -20,7 +20,7 @@ def assert_fails(one, *words, **options):
 def test_a_second_instance_on_the_same_socket_is_refused(new_daemon):
     first, second = new_daemon().start(), new_daemon()
     second.socket = first.socket
-    assert_fails(second, str(first.socket), "in use")
+    assert_fails(second, str(first.socket), "another memwatchd")
     assert first.is_ready()
 
 
@@ -37,7 +37,7 @@ def test_a_port_that_is_taken_is_named(new_daemon):
         other.bind(("127.0.0.1", 0))
         other.listen()
         one.port = other.getsockname()[1]
-        assert_fails(one, f"127.0.0.1:{one.port}", "in use")
+        assert_fails(one, f"127.0.0.1:{one.port}", "another process")
 
 
 def test_a_file_in_the_sockets_place_is_kept_and_named(new_daemon):

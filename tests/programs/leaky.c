@@ -11,7 +11,7 @@
 #define REQUESTS_EVERY_MS 20
 #define SESSION_BYTES     (16 << 10)
 #define PAGE_BYTES        (8 << 10)
-#define CACHED_PAGES      128
+#define CACHED_PAGES      64
 #define BUFFER_BYTES      (32 << 10)
 #define CONNECTIONS       16
 

@@ -21,6 +21,8 @@ static struct {
 	double signal_at_seconds;
 	const char *error_code;
 	const char *process;
+	const char *first_lease;
+	const char *renewed_lease;
 	size_t puts, deletes;
 	char last_put[200];
 	char last_delete[200];
@@ -65,8 +67,8 @@ int __wrap_client_request(struct client *client, enum client_method method, cons
 
 	(void)client;
 	if (method == CLIENT_PUT) {
+		body = world.puts == 0 ? world.first_lease : world.renewed_lease;
 		answer_put(path);
-		body = "{\"pid\": 42, \"lease_id\": 7}";
 	} else if (method == CLIENT_DELETE) {
 		world.deletes++;
 		snprintf(world.last_delete, sizeof(world.last_delete), "%s", path);
@@ -107,6 +109,8 @@ static int reset(void **state)
 	world.now_seconds = 1000;
 	world.look_fails_at_seconds = 1e9;
 	world.signal_at_seconds = 1e9;
+	world.first_lease = "{\"pid\": 42, \"lease_id\": 7}";
+	world.renewed_lease = world.first_lease;
 	world.process = "{\"pid\": 42, \"comm\": \"x\", \"target\": {\"ended\": false}}";
 	return 0;
 }
@@ -134,6 +138,17 @@ static void test_a_long_observation_renews_its_lease_in_time(void **state)
 	assert_non_null(strstr(world.last_put, "&lease_id=7"));
 	assert_int_equal(world.deletes, 1);
 	assert_true(world.lease_end_seconds <= 4600 + 75);
+}
+
+static void test_the_lease_given_last_is_the_one_given_back(void **state)
+{
+	struct observation observation;
+
+	(void)state;
+	world.renewed_lease = "{\"pid\": 42, \"lease_id\": 8}";
+	assert_int_equal(observe(100, &observation), OBSERVE_COMPLETE);
+	assert_true(world.puts > 1);
+	assert_string_equal(world.last_delete, "/api/v1/processes/42/watch?lease_id=8");
 }
 
 static void test_an_exit_ends_the_observation(void **state)
@@ -193,6 +208,7 @@ int main(void)
 		cmocka_unit_test_setup(test_a_short_observation_takes_one_lease_and_gives_it_back,
 				       reset),
 		cmocka_unit_test_setup(test_a_long_observation_renews_its_lease_in_time, reset),
+		cmocka_unit_test_setup(test_the_lease_given_last_is_the_one_given_back, reset),
 		cmocka_unit_test_setup(test_an_exit_ends_the_observation, reset),
 		cmocka_unit_test_setup(test_the_end_of_the_watch_ends_the_observation, reset),
 		cmocka_unit_test_setup(test_a_failing_daemon_ends_the_observation_with_its_reason,

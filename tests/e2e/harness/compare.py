@@ -58,8 +58,10 @@ def assert_nothing_lost(answer):
 def poisson_standard_error(objects, block_bytes, interval_bytes):
     """
     Of the estimated bytes of so many blocks of one size, each sampled with p = 1 - exp(-size /
-    interval) and then standing for size / p.
+    interval) and then standing for size / p. Blocks of an interval or more are all taken.
     """
+    if block_bytes >= interval_bytes:
+        return 0
     probability = 1 - math.exp(-block_bytes / interval_bytes)
     return math.sqrt(objects * block_bytes ** 2 * (1 - probability) / probability)
 
@@ -90,5 +92,7 @@ def assert_stated_error(name, site, block_bytes, stated, interval_bytes):
     objects = site["outstanding_objects"]
     error = poisson_standard_error(objects, block_bytes, interval_bytes)
     samples = objects * (1 - math.exp(-block_bytes / interval_bytes))
-    if samples >= 50:
+    if error == 0:
+        assert stated == 0, name
+    elif samples >= 50:
         assert 0.6 * error <= stated <= 1.6 * error + 1, (name, stated, error)

@@ -30,6 +30,14 @@ def is_kernel_thread(pid):
     return fields is not None and int(fields[6]) & flag_kernel_thread != 0
 
 
+def is_open_to_us(pid):
+    try:
+        os.readlink(f"/proc/{pid}/exe")
+    except OSError:
+        return False
+    return True
+
+
 def all_pids():
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
