@@ -296,6 +296,17 @@ static __always_inline bool call_is_exact(const struct call *call)
 
 /* ---- Entry ---- */
 
+/* realloc(p, 0) frees p by a call of free: whatever it holds is the realloc's already. */
+static __always_inline bool is_taken_by_pending(const struct call *call, __u64 address)
+{
+	struct thread_state *state = thread_state_get(call, 0);
+
+	for (__u32 i = 0; state && i < PENDING_CALLS_MAX; i++)
+		if (i < state->depth && state->pending[i].old_address == address)
+			return true;
+	return false;
+}
+
 static __always_inline int enter_free(const struct call *call)
 {
 	__u64 address = call_argument(call, RECORD_COOKIE_OLD(call->cookie));
@@ -305,7 +316,7 @@ static __always_inline int enter_free(const struct call *call)
 		return SKIP_RETURN;
 	if (block_take(call, address, &block))
 		block_count_freed(&block);
-	else if (call_is_exact(call))
+	else if (call_is_exact(call) && !is_taken_by_pending(call, address))
 		COUNT(call->counters->unknown_frees);
 	return SKIP_RETURN;
 }
@@ -453,6 +464,14 @@ static __always_inline int enter_call(const struct call *call, __u32 operation)
 
 /* ---- Return ---- */
 
+/* What fails inside an allocator may yet be had by other means: the outermost call tells. */
+static __always_inline void count_failure(const struct call *call,
+					  const struct pending_call *pending)
+{
+	if (!pending->is_nested)
+		COUNT(call->counters->failed_allocations);
+}
+
 static __always_inline void leave_mapping(const struct call *call, struct thread_state *state,
 					  const struct pending_call *pending)
 {
@@ -465,7 +484,7 @@ static __always_inline void leave_mapping(const struct call *call, struct thread
 					     .is_inside_allocator = pending->is_nested};
 
 	if (event.address >= -PAGE_BYTES) { /* MAP_FAILED or -errno */
-		COUNT(call->counters->failed_allocations);
+		count_failure(call, pending);
 		return;
 	}
 	if (pending->operation == RECORD_OPERATION_REMAP) {
@@ -513,7 +532,7 @@ static __always_inline void leave_allocation(const struct call *call, struct thr
 				pending->function_flags & RECORD_FUNCTION_ZERO_FREES;
 
 		if (!is_freed)
-			COUNT(call->counters->failed_allocations);
+			count_failure(call, pending);
 		if (!pending->has_old)
 			return;
 		if (is_freed)

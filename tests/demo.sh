@@ -28,13 +28,11 @@ trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-memwatchctl() {
-	"$build/memwatchctl" --socket "$socket" "$@"
-}
+export MEMWATCH_SOCKET=$socket
 
 wait_until_ready() {
 	local deadline=$((SECONDS + ready_seconds))
-	until memwatchctl status >/dev/null 2>&1; do
+	until "$build/memwatchctl" status >/dev/null 2>&1; do
 		if ! kill -0 "$daemon" 2>/dev/null || [ $SECONDS -ge $deadline ]; then
 			echo "demo: memwatchd did not become ready; it said:" >&2
 			cat "$directory/log" >&2
@@ -45,7 +43,8 @@ wait_until_ready() {
 }
 
 : >"$directory/memwatchd.conf"
-"$build/memwatchd" --config "$directory/memwatchd.conf" --socket "$socket" --listen none \
+# In a session of its own: Ctrl-C is for those who ask, so that they can still report.
+setsid "$build/memwatchd" --config "$directory/memwatchd.conf" --socket "$socket" --listen none \
 	--state-dir "$directory/state" 2>"$directory/log" &
 daemon=$!
 wait_until_ready
@@ -57,6 +56,6 @@ exec 3<>"$directory/commands"
 program=$!
 echo "\$ memwatchctl leaks --pid $program --for 10"
 # In the background, so that a signal is acted upon at once and not after the observation.
-memwatchctl leaks --pid "$program" --for 10 &
+"$build/memwatchctl" leaks --pid "$program" --for 10 &
 report=$!
 wait $report

@@ -22,7 +22,7 @@
 #define TCP_CLIENTS_MAX          64
 
 #define IDLE_SECONDS_MAX        10
-#define CONNECTION_MEMORY_BYTES (16 * 1024)
+#define CONNECTION_MEMORY_BYTES 16384
 
 /* No request of ours has a body; a client that sends one is told so if it is this short. */
 #define BODY_BYTES_MAX 4096
@@ -386,28 +386,28 @@ static void http_free(struct http *http)
 	free(http);
 }
 
-int http_start(const struct http_options *options, int fd, struct http **result)
+int http_start(const struct http_options *options, int fd, struct http **http)
 {
-	struct http *http = http_new(options);
+	struct http *created = http_new(options);
 	int mhd_fd, err;
 
-	if (!http)
+	if (!created)
 		return -ENOMEM;
 	/* MHD closes what it listens on, on some paths: let that be a descriptor of its own. */
 	mhd_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (mhd_fd < 0) {
 		err = -errno;
-		http_free(http);
+		http_free(created);
 		return err;
 	}
 	errno = 0;
-	http->daemon = start_daemon(http, mhd_fd);
-	if (!http->daemon) {
+	created->daemon = start_daemon(created, mhd_fd);
+	if (!created->daemon) {
 		err = errno ? -errno : -ENOMEM;
-		http_free(http);
+		http_free(created);
 		return err;
 	}
-	*result = http;
+	*http = created;
 	return 0;
 }
 

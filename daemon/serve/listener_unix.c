@@ -96,7 +96,7 @@ static int bind_and_publish(struct unix_listener *listener)
 	char name[64];
 	char address_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	struct sockaddr_un address;
-	struct stat status;
+	struct stat status = {0};
 	int err;
 
 	snprintf(name, sizeof(name), ".memwatchd-%d.new", (int)getpid());

@@ -19,8 +19,8 @@
 #define MAP(field)    .scope = SCOPE_MAP, ONE(answer_map, field)
 #define TARGET(field) .scope = SCOPE_TARGET, ONE(answer_target, field)
 
-#define GAUGE(metric_name, text)   .name = metric_name, .help = text, .type = METRIC_GAUGE
-#define COUNTER(metric_name, text) .name = metric_name, .help = text, .type = METRIC_COUNTER
+#define GAUGE(metric_name, text)   .name = (metric_name), .help = (text), .type = METRIC_GAUGE
+#define COUNTER(metric_name, text) .name = (metric_name), .help = (text), .type = METRIC_COUNTER
 
 const struct metric prometheus_table[] = {
 	/* memwatchd itself */

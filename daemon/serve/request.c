@@ -14,6 +14,9 @@
 /* The longest right value, a number of 64 bits, has 20 digits. */
 #define VALUE_BYTES_MAX 32
 
+/* How much of a wrong argument is shown. */
+#define SHOWN_BYTES_MAX 64
+
 __attribute__((format(printf, 2, 3))) static int refuse(struct request_error *error,
 							const char *format, ...)
 {
@@ -248,8 +251,8 @@ static int parse_argument(const char *text, size_t length, unsigned int allowed,
 	if (!equals || !decode(equals + 1, length - name_length - 1, value) ||
 	    !rule->parse(value, arguments))
 		return refuse(error, "argument '%.*s': %s must be %s",
-			      (int)(length < 2 * VALUE_BYTES_MAX ? length : 2 * VALUE_BYTES_MAX),
-			      text, rule->name, rule->right);
+			      (int)(length < SHOWN_BYTES_MAX ? length : SHOWN_BYTES_MAX), text,
+			      rule->name, rule->right);
 	return 0;
 }
 

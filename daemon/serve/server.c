@@ -58,24 +58,24 @@ static int open_and_start(const struct server_options *options, struct server *s
 	return err;
 }
 
-int server_start(const struct server_options *options, struct server **result,
+int server_start(const struct server_options *options, struct server **server,
 		 struct server_error *error)
 {
-	struct server *server = calloc(1, sizeof(*server));
+	struct server *created = calloc(1, sizeof(*created));
 	int err;
 
-	if (!server) {
+	if (!created) {
 		server_error_set(error, "cannot start to answer: out of memory");
 		return -ENOMEM;
 	}
-	server->tcp_fd = -1;
-	server->unix_listener = (struct unix_listener){.fd = -1, .directory_fd = -1};
-	err = open_and_start(options, server, error);
+	created->tcp_fd = -1;
+	created->unix_listener = (struct unix_listener){.fd = -1, .directory_fd = -1};
+	err = open_and_start(options, created, error);
 	if (err) {
-		server_stop(server);
+		server_stop(created);
 		return err;
 	}
-	*result = server;
+	*server = created;
 	return 0;
 }
 
