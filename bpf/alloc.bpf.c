@@ -368,6 +368,7 @@ static __always_inline void pending_set_mapping(const struct call *call,
 {
 	pending->weight_bytes = 0;
 	pending->has_old = 0;
+	pending->old_address = 0;
 	if (operation == RECORD_OPERATION_MAP) {
 		pending->size_bytes = PT_REGS_PARM2(call->ctx);
 		pending->protection = PT_REGS_PARM3(call->ctx);
