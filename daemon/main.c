@@ -131,7 +131,7 @@ static int open_object(struct daemon *daemon)
 
 static void calibrate(struct state *state)
 {
-	struct process_error message;
+	struct process_error message = {""};
 
 	if (!probe_object_has_sessions(state->object)) {
 		snprintf(state->calibration_error, sizeof(state->calibration_error),

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define TOP_MAX            1000000
-#define INTERVAL_BYTES_MAX (UINT64_C(1) << 40)
+#define INTERVAL_BYTES_MAX (UINT64_C(1) << 30)
 #define LEASE_SECONDS_MAX  86400.0
 
 /* The longest right value, a number of 64 bits, has 20 digits. */
@@ -167,7 +167,7 @@ static const struct rule {
 	{REQUEST_ARGUMENT_TOP, "top", "a whole number from 0 (no limit) to 1000000", parse_top},
 	{REQUEST_ARGUMENT_ALL, "all", "0 or 1", parse_all},
 	{REQUEST_ARGUMENT_SORT, "sort", "outstanding or allocated", parse_sort},
-	{REQUEST_ARGUMENT_INTERVAL, "interval", "bytes, from 1 (exact) to 1099511627776",
+	{REQUEST_ARGUMENT_INTERVAL, "interval", "bytes, from 1 (exact) to 1073741824",
 	 parse_interval},
 	{REQUEST_ARGUMENT_LEASE, "lease", "seconds, more than 0 and at most 86400", parse_lease},
 	{REQUEST_ARGUMENT_LEASE_ID, "lease_id", "the number that the watch was answered with",

@@ -10,26 +10,39 @@ LINT_SCRIPTS := deploy/install-deps .ci/run $(wildcard tests/*.sh tests/*/*.sh d
 lint: lint-format lint-rooms lint-scripts lint-cppcheck lint-tidy
 
 lint-format:
-	clang-format --dry-run -Werror $(LINT_C)
+	@echo '== clang-format'
+	@clang-format --dry-run -Werror $(LINT_C)
 
 lint-rooms:
-	$(PYTHON) tests/lint/room_order.py .
+	@echo '== order of rooms'
+	@$(PYTHON) tests/lint/room_order.py .
 
 lint-scripts:
-	shellcheck $(LINT_SCRIPTS)
+	@echo '== shellcheck'
+	@shellcheck $(LINT_SCRIPTS)
 
 # The system's headers are left out: cppcheck knows the standard functions itself. It does not know
-# _Noreturn, and takes "if (*p) return *p;" for a condition within the same condition.
+# _Noreturn, takes "if (*p) return *p;" for a condition within the same condition, and a buffer that
+# is handed on to be written for one that is read.
 CPPCHECK_FLAGS := --std=c11 --enable=warning,performance,portability --inline-suppr --quiet \
 	--error-exitcode=1 --suppress=missingInclude --suppress=identicalInnerCondition \
-	'-D_Noreturn=__attribute__((noreturn))' -D__$(shell uname -m)__
+	--suppress=ctuuninitvar '-D_Noreturn=__attribute__((noreturn))' -D__$(shell uname -m)__
 
 lint-cppcheck:
+	@echo '== cppcheck'
 	@mkdir -p $(BUILD)/cppcheck
-	cppcheck $(CPPCHECK_FLAGS) -j$(LINT_JOBS) --cppcheck-build-dir=$(BUILD)/cppcheck \
+	@cppcheck $(CPPCHECK_FLAGS) -j$(LINT_JOBS) --cppcheck-build-dir=$(BUILD)/cppcheck \
 		$(filter -D_% -I%,$(CPPFLAGS)) $(LINT_SOURCES)
 
-# One clang-tidy a file; the .clang-tidy file says which checks and why.
-lint-tidy: $(SKELETON)
-	printf '%s\n' $(LINT_SOURCES) | xargs -P$(LINT_JOBS) -I{} \
-		clang-tidy --quiet --warnings-as-errors='*' {} -- -std=c11 $(CPPFLAGS) -Wall -Wextra
+# What is generated is not ours to mend.
+$(BUILD)/lint/memwatch.skel.h: $(SKELETON)
+	@mkdir -p $(@D)
+	@{ echo '/* NOLINTBEGIN */'; cat $<; echo '/* NOLINTEND */'; } > $@
+
+# One clang-tidy a file; the .clang-tidy file says which checks and why. On standard error it counts
+# warnings that it does not show.
+lint-tidy: $(BUILD)/lint/memwatch.skel.h
+	@echo '== clang-tidy'
+	@printf '%s\n' $(LINT_SOURCES) | xargs -P$(LINT_JOBS) -I{} \
+		clang-tidy --quiet --warnings-as-errors='*' {} -- -std=c11 -I$(BUILD)/lint \
+		$(CPPFLAGS) -Wall -Wextra 2>$(BUILD)/lint/clang-tidy.log
