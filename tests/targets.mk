@@ -12,7 +12,7 @@ install-deps:
 run: install-deps
 	@$(MAKE) --no-print-directory all
 	@echo 'memwatchd starts here, in the foreground; Ctrl-C ends it. In another terminal:'
-	@echo '    $(SUDO) $(BUILD)/memwatchctl leaks --pid PID'
+	@echo '    $(strip $(SUDO) $(BUILD)/memwatchctl leaks --pid PID)'
 	@exec $(SUDO) $(BUILD)/memwatchd
 
 # ---- demo: a daemon on temporary paths, a program that leaks, the report; leaves nothing behind

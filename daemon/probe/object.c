@@ -63,15 +63,6 @@ __attribute__((format(printf, 2, 3))) static void set_error(struct probe_error *
 
 /* ---- Loading ---- */
 
-static bool kernel_has_function(const char *name)
-{
-	struct btf *btf = btf__load_vmlinux_btf();
-	bool has = btf && btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) > 0;
-
-	btf__free(btf);
-	return has;
-}
-
 static int configure(struct probe_object *object)
 {
 	struct memwatch_bpf *skeleton = object->skeleton;
@@ -96,7 +87,6 @@ static int configure(struct probe_object *object)
 					      (enum bpf_attach_type)ATTACH_TYPE_UPROBE_SESSION);
 	bpf_program__set_expected_attach_type(skeleton->progs.allocator_sweep,
 					      (enum bpf_attach_type)ATTACH_TYPE_UPROBE_MULTI);
-	object->has_sessions = kernel_has_function("bpf_session_is_return");
 	if (!object->has_sessions) {
 		bpf_program__set_autoload(skeleton->progs.allocator_session, false);
 		bpf_program__set_autoload(skeleton->progs.allocator_sweep, false);
@@ -175,15 +165,23 @@ static void explain_load_error(int error, struct probe_error *message)
 			  strerror(-error));
 }
 
-static int check_btf(struct probe_error *error)
+/* Reads the kernel's types, from which it is also known what the kernel offers. */
+static int read_types(struct probe_object *object, struct probe_error *message)
 {
-	if (!access("/sys/kernel/btf/vmlinux", R_OK))
-		return 0;
-	set_error(error,
-		  "the kernel's type information /sys/kernel/btf/vmlinux cannot be read: %s (it "
-		  "needs a kernel built with CONFIG_DEBUG_INFO_BTF=y, and sysfs mounted)",
-		  strerror(errno));
-	return -ENOENT;
+	struct btf *btf = btf__load_vmlinux_btf();
+
+	if (!btf) {
+		set_error(message,
+			  "the kernel's type information (BTF) cannot be read from "
+			  "/sys/kernel/btf/vmlinux: %s (it needs a kernel built with "
+			  "CONFIG_DEBUG_INFO_BTF=y, and sysfs mounted)",
+			  strerror(errno));
+		return -ENOENT;
+	}
+	object->has_sessions =
+		btf__find_by_name_kind(btf, "bpf_session_is_return", BTF_KIND_FUNC) > 0;
+	btf__free(btf);
+	return 0;
 }
 
 int probe_object_open(const struct probe_limits *limits, struct probe_object **opened,
@@ -197,7 +195,7 @@ int probe_object_open(const struct probe_limits *limits, struct probe_object **o
 	libbpf_set_print(log_libbpf);
 	object->limits = *limits;
 	object->cpu_count = libbpf_num_possible_cpus();
-	error = check_btf(message);
+	error = read_types(object, message);
 	if (error)
 		goto out;
 	object->skeleton = memwatch_bpf__open();

@@ -27,7 +27,7 @@ void handle_metrics(const struct exchange *exchange, struct response *response)
 	int err = view_metrics(exchange->state, &answer);
 
 	if (err) {
-		response_set_errno(response, err, NULL);
+		response_set_errno(response, err, exchange->number, NULL);
 		return;
 	}
 	response->content_type = prometheus_content_type(format);
@@ -42,7 +42,7 @@ void handle_status(const struct exchange *exchange, struct response *response)
 	int err = view_status(exchange->state, &answer);
 
 	if (err) {
-		response_set_errno(response, err, NULL);
+		response_set_errno(response, err, exchange->number, NULL);
 		return;
 	}
 	json_status(&json, answer);
@@ -56,7 +56,7 @@ void handle_doctor(const struct exchange *exchange, struct response *response)
 	int err = view_doctor(exchange->state, &answer);
 
 	if (err) {
-		response_set_errno(response, err, NULL);
+		response_set_errno(response, err, exchange->number, NULL);
 		return;
 	}
 	json_doctor(&json, answer);

@@ -11,7 +11,7 @@ void handle_ooms(const struct exchange *exchange, struct response *response)
 	int err = view_ooms(exchange->state, &exchange->viewer, 0, &answer);
 
 	if (err) {
-		response_set_errno(response, err, NULL);
+		response_set_errno(response, err, exchange->number, NULL);
 		return;
 	}
 	json_ooms(&json, answer);
@@ -27,7 +27,7 @@ void handle_oom(const struct exchange *exchange, struct response *response)
 	if (!err && answer->oom_count == 0)
 		err = -ENOENT;
 	if (err)
-		response_set_errno(response, err, NULL);
+		response_set_errno(response, err, exchange->number, NULL);
 	else
 		json_oom(&json, &answer->ooms[0]);
 	answer_ooms_free(answer);

@@ -19,7 +19,7 @@ static void answer_with_sites(const struct exchange *exchange,
 		view_sites(exchange->state, &exchange->viewer, pid_of(exchange), options, &answer);
 
 	if (err) {
-		response_set_errno(response, err, NULL);
+		response_set_errno(response, err, exchange->number, NULL);
 		return;
 	}
 	json_sites(&json, NULL, answer);
@@ -56,7 +56,7 @@ void handle_processes(const struct exchange *exchange, struct response *response
 				 &answer);
 
 	if (err) {
-		response_set_errno(response, err, NULL);
+		response_set_errno(response, err, exchange->number, NULL);
 		return;
 	}
 	json_processes(&json, answer);
@@ -77,9 +77,9 @@ void handle_process(const struct exchange *exchange, struct response *response)
 			err = 0;
 	}
 	if (err)
-		response_set_errno(response, err, NULL);
+		response_set_errno(response, err, exchange->number, NULL);
 	else if (process->process_count == 0)
-		response_set_errno(response, -ESRCH, NULL);
+		response_set_errno(response, -ESRCH, exchange->number, NULL);
 	else
 		json_process(&json, &process->processes[0],
 			     target && target->target_count ? &target->targets[0] : NULL);
@@ -108,7 +108,7 @@ void handle_watch(const struct exchange *exchange, struct response *response)
 	err = view_watch(exchange->state, &exchange->viewer, pid_of(exchange), &options, &result,
 			 &error);
 	if (err)
-		response_set_errno(response, err, error.message);
+		response_set_errno(response, err, exchange->number, error.message);
 	else
 		json_watched(&json, pid_of(exchange), &result);
 }
@@ -133,7 +133,7 @@ void handle_unwatch(const struct exchange *exchange, struct response *response)
 			       exchange->arguments.lease_id, &error);
 
 	if (err)
-		response_set_errno(response, err, error.message);
+		response_set_errno(response, err, exchange->number, error.message);
 	else
 		json_unwatched(&json, pid_of(exchange), is_watched(exchange));
 }
@@ -145,7 +145,7 @@ void handle_targets(const struct exchange *exchange, struct response *response)
 	int err = view_targets(exchange->state, &exchange->viewer, &answer);
 
 	if (err) {
-		response_set_errno(response, err, NULL);
+		response_set_errno(response, err, exchange->number, NULL);
 		return;
 	}
 	json_targets(&json, answer);

@@ -4,6 +4,8 @@
 #include "serve/encode.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 static const struct {
@@ -24,23 +26,29 @@ static const struct {
 	[RESPONSE_BUSY] = {503, "busy"},
 };
 
-/* What the views' errors mean (view.h), and what to say when a view says nothing itself. */
+/*
+ * What the views' errors mean (view.h), and what to say when a view says nothing itself: around the
+ * number that was asked for.
+ */
 static const struct {
 	int err;
 	enum response_error error;
-	const char *message;
+	const char *before;
+	const char *after;
 } meanings[] = {
-	{-ESRCH, RESPONSE_NO_SUCH_PROCESS, "no such process, or it is exiting"},
-	{-EPERM, RESPONSE_NOT_PERMITTED,
-	 "it belongs to another user (root and members of the socket's group see all)"},
-	{-ENODATA, RESPONSE_NOT_A_TARGET, "the process is not watched (memwatchctl watch --pid N)"},
-	{-ENOENT, RESPONSE_NOT_FOUND, "no such OOM kill is known"},
-	{-EINVAL, RESPONSE_UNSUPPORTED_PROCESS, "a process of this kind cannot be watched"},
-	{-ENOEXEC, RESPONSE_UNSUPPORTED_PROCESS, "the process has no known allocator"},
-	{-EBUSY, RESPONSE_CONFLICT, "the process is already watched with another interval"},
-	{-ENOSPC, RESPONSE_TOO_MANY_TARGETS, "no more processes can be watched (targets_max)"},
-	{-ENOTSUP, RESPONSE_UNSUPPORTED_KERNEL,
-	 "this kernel lacks what is needed (memwatchctl doctor)"},
+	{-ESRCH, RESPONSE_NO_SUCH_PROCESS, "there is no process ", ", or it is exiting"},
+	{-EPERM, RESPONSE_NOT_PERMITTED, "process ",
+	 " belongs to another user (root and members of the socket's group see all)"},
+	{-ENODATA, RESPONSE_NOT_A_TARGET, "process ",
+	 " is not watched (memwatchctl watch --pid N watches one)"},
+	{-ENOENT, RESPONSE_NOT_FOUND, "no OOM kill ", " is known"},
+	{-EINVAL, RESPONSE_UNSUPPORTED_PROCESS, "process ", " is of a kind that cannot be watched"},
+	{-ENOEXEC, RESPONSE_UNSUPPORTED_PROCESS, "process ", " has no known allocator"},
+	{-EBUSY, RESPONSE_CONFLICT, "process ", " is already watched with another interval"},
+	{-ENOSPC, RESPONSE_TOO_MANY_TARGETS, "process ",
+	 " cannot be watched: as many are watched as targets_max allows"},
+	{-ENOTSUP, RESPONSE_UNSUPPORTED_KERNEL, "process ",
+	 " cannot be watched: this kernel lacks what is needed (memwatchctl doctor)"},
 };
 
 void response_init(struct response *response)
@@ -64,20 +72,20 @@ void response_set_error(struct response *response, enum response_error error, co
 	json_error(&json, errors[error].code, message);
 }
 
-void response_set_errno(struct response *response, int err, const char *message)
+void response_set_errno(struct response *response, int err, uint64_t number, const char *message)
 {
 	enum response_error error = RESPONSE_INTERNAL;
-	const char *meaning = strerror(-err);
+	char meaning[200];
 
+	snprintf(meaning, sizeof(meaning), "%s", strerror(-err));
 	for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
-		if (meanings[i].err == err) {
-			error = meanings[i].error;
-			meaning = meanings[i].message;
-		}
+		if (meanings[i].err != err)
+			continue;
+		error = meanings[i].error;
+		snprintf(meaning, sizeof(meaning), "%s%" PRIu64 "%s", meanings[i].before, number,
+			 meanings[i].after);
 	}
-	if (message && message[0])
-		meaning = message;
-	response_set_error(response, error, meaning);
+	response_set_error(response, error, message && message[0] ? message : meaning);
 }
 
 void response_finish(struct response *response)
@@ -86,5 +94,5 @@ void response_finish(struct response *response)
 		response_set_error(response, RESPONSE_BAD_REQUEST,
 				   "the answer is larger than 64 MiB: ask for less with top=K");
 	else if (response->body.error)
-		response_set_errno(response, response->body.error, NULL);
+		response_set_errno(response, response->body.error, 0, NULL);
 }

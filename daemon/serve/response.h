@@ -5,6 +5,8 @@
 
 #include "serve/text.h"
 
+#include <stdint.h>
+
 /* Room for 10,000 sites of 20 named frames; an answer beyond it is asked for with top=K. */
 #define RESPONSE_BYTES_MAX (UINT32_C(64) << 20)
 
@@ -35,8 +37,11 @@ void response_free(struct response *response);
 
 /* Replaces whatever the body holds by the error as JSON. */
 void response_set_error(struct response *response, enum response_error error, const char *message);
-/* The error that a view's -errno means; message NULL or "": what the errno itself says. */
-void response_set_errno(struct response *response, int err, const char *message);
+/*
+ * The error that a view's -errno means, of the process or OOM kill of that number (0: none was
+ * asked for). message NULL or "": what the errno itself says.
+ */
+void response_set_errno(struct response *response, int err, uint64_t number, const char *message);
 /* Once the body is written: turns one that could not be into an error. */
 void response_finish(struct response *response);
 

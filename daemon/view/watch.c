@@ -124,18 +124,16 @@ int view_watch(struct state *state, const struct view_viewer *viewer, pid_t pid,
 int view_unwatch(struct state *state, const struct view_viewer *viewer, pid_t pid,
 		 uint64_t lease_id, struct view_error *error)
 {
+	int status = check_viewer(viewer, pid, error);
 	struct target *target;
-	int status = 0;
 
+	if (status)
+		return status;
 	pthread_mutex_lock(&state->lock);
 	target = target_by_pid(state->targets, pid);
 	if (!target) {
 		set_error(error, "process %d is not watched", (int)pid);
 		status = -ENODATA;
-	} else if (!viewer_sees(viewer, target->identity.uid)) {
-		set_error(error, "process %d belongs to user %u", (int)pid,
-			  (unsigned)target->identity.uid);
-		status = -EPERM;
 	} else if (!target_release(target, lease_id)) {
 		state_end_target(state, target, "unwatched");
 	}

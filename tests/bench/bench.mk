@@ -1,4 +1,5 @@
-# The programs of `make bench`, into $(BUILD)/bench: optimised, with frame pointers, no sanitizers.
+# What memwatch costs, as text and $(BUILD)/bench.json; tests/bench/bench.py says how. The programs
+# are optimised, with frame pointers, without sanitizers.
 BENCH_DIR      := $(BUILD)/bench
 BENCH_PROGRAMS := $(addprefix $(BENCH_DIR)/,loops sites empty_probes probe_offset)
 
@@ -20,4 +21,6 @@ $(BENCH_DIR)/empty_probes: tests/bench/empty_probes.c $(BENCH_DIR)/empty_probes.
 $(BENCH_DIR)/probe_offset: tests/bench/probe_offset.c $(BUILD)/libmemwatch.a | $(BENCH_DIR)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $^ $(DAEMON_LIBS)
 
-bench: $(BENCH_PROGRAMS)
+.PHONY: bench
+bench: all $(BENCH_PROGRAMS)
+	$(SUDO) $(PYTHON) tests/bench/bench.py --build $(BUILD)
