@@ -252,10 +252,9 @@ static void judge_turnover(const struct growth *growth, struct verdict_conclusio
 	if (life_seconds < spacing_seconds &&
 	    growth->lowest_bytes < held_share_min * growth->highest_bytes) {
 		conclude(conclusion, VERDICT_STEADY,
-			 "short-lived blocks: %s of %s allocated was freed within %s, at most %s "
-			 "was "
+			 "short-lived blocks: %s allocated and %s freed within %s, at most %s was "
 			 "outstanding",
-			 freed.text, allocated.text, SECONDS(growth->span_seconds), highest.text);
+			 allocated.text, freed.text, SECONDS(growth->span_seconds), highest.text);
 		return;
 	}
 	conclude(conclusion, VERDICT_CACHE,

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* BPF_TRACE_UPROBE_SESSION and _MULTI of newer kernels, see attach_session.c. */
@@ -165,6 +166,21 @@ static void explain_load_error(int error, struct probe_error *message)
 			  strerror(-error));
 }
 
+/* The inode of the initial PID namespace (PROC_PID_INIT_INO of include/linux/proc_ns.h). */
+#define INITIAL_PID_NAMESPACE 0xEFFFFFFCU
+
+/* BPF programs see the host's pids: in a namespace of our own they would name other processes. */
+static int check_pid_namespace(struct probe_error *message)
+{
+	struct stat namespace;
+
+	if (stat("/proc/self/ns/pid", &namespace) || namespace.st_ino == INITIAL_PID_NAMESPACE)
+		return 0;
+	set_error(message, "memwatchd runs in a PID namespace of its own, where the kernel's pids "
+			   "mean nothing (run it on the host, or in a container with --pid=host)");
+	return -ENOTSUP;
+}
+
 /* Reads the kernel's types, from which it is also known what the kernel offers. */
 static int read_types(struct probe_object *object, struct probe_error *message)
 {
@@ -195,7 +211,8 @@ int probe_object_open(const struct probe_limits *limits, struct probe_object **o
 	libbpf_set_print(log_libbpf);
 	object->limits = *limits;
 	object->cpu_count = libbpf_num_possible_cpus();
-	error = read_types(object, message);
+	error = check_pid_namespace(message);
+	error = error ? error : read_types(object, message);
 	if (error)
 		goto out;
 	object->skeleton = memwatch_bpf__open();

@@ -6,7 +6,8 @@ Method. Every figure compares conditions that take turns (A B C A B C ...), so t
 the machine does falls on all of them alike; a ratio is formed within each round, and the table
 shows medians and the 10%-90% interval of the rounds. A figure is held against its limit by the
 median. Loops are timed in slices of 1 ms, of which the 10th percentile counts (see loops.c). The
-machine matters: absolute numbers are its own, ratios travel better.
+machine matters: absolute numbers are its own, ratios travel better. What else loads it widens
+the intervals; another tool's probes on the same libc falsify ratios, and are named if there are any.
 
   probes     what the kernel charges for a probe that does nothing: nobody can be cheaper
   pairs      malloc+free loops: unprobed, three empty probes (the limit), memwatch exact and
@@ -94,6 +95,15 @@ def print_figure(title, rows, notes):
     sys.stdout.flush()
 
 
+def print_machine(machine, rounds):
+    print(
+        f"Linux {machine['kernel']}, {machine['cpus']} x {machine['cpu_model']}, "
+        f"{machine['libc']}; load average {machine['load_average']:.2f}; {rounds} rounds"
+    )
+    for pid, name in machine["probing_processes"].items():
+        print(f"not alone: {name} ({pid}) may have probes of its own, which add to every hit")
+
+
 def main():
     arguments = parse_arguments()
     if os.geteuid() != 0:
@@ -109,11 +119,10 @@ def main():
     )
     figures = [f for f in FIGURES if not arguments.only or f.NAME in arguments.only]
     machine = report.machine()
-    print(f"Linux {machine['kernel']}, {machine['cpus']} x {machine['cpu_model']}, "
-          f"{machine['libc']}; {bench.rounds} rounds")
+    print_machine(machine, bench.rounds)
     results, failed = measure(figures, bench)
     path = bench.build / "bench.json"
-    report.write_json(path, results, bench.rounds, bench.is_quick)
+    report.write_json(path, machine, results, bench.rounds, bench.is_quick)
     missed = [row.name for _, _, rows, _ in results for row in rows if not row.is_met]
     print(f"\n{path}: {len(missed)} NOT MET" + "".join(f"\n  {name}" for name in missed))
     return 1 if failed else 0

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Statistics of alternating conditions, the table of figures, and build/bench.json."""
 
+import contextlib
 import json
 import os
 import platform
 import time
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from statistics import median
 
 
@@ -111,6 +113,15 @@ def table(rows):
     return "\n".join(text)
 
 
+def probing_processes():
+    """Who may have probes on the same libc: each hit then runs theirs too, the limit's as well."""
+    names = {}
+    for comm in Path("/proc").glob("[0-9]*/comm"):
+        with contextlib.suppress(OSError):
+            names[int(comm.parent.name)] = comm.read_text(encoding="utf-8").strip()
+    return {pid: name for pid, name in names.items() if name in ("memwatchd", "bpftrace")}
+
+
 def machine():
     """What the figures are worth depends on it."""
     with open("/proc/cpuinfo", encoding="ascii") as cpuinfo:
@@ -121,13 +132,15 @@ def machine():
         "cpu_model": models[0] if models else "",
         "cpus": os.cpu_count(),
         "libc": " ".join(platform.libc_ver()),
+        "load_average": os.getloadavg()[0],
+        "probing_processes": probing_processes(),
     }
 
 
-def write_json(path, results, rounds, is_quick):
+def write_json(path, machine_before, results, rounds, is_quick):
     document = {
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "machine": machine(),
+        "machine": machine_before,
         "rounds": rounds,
         "is_quick": is_quick,
         "figures": {

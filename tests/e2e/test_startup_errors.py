@@ -86,6 +86,12 @@ def test_without_btf_it_says_so(new_daemon):
                  command=["unshare", "--mount", "sh", "-c", hide, "sh", *one.command()])
 
 
+def test_in_a_pid_namespace_of_its_own_it_says_so(new_daemon):
+    one = new_daemon()
+    assert_fails(one, "PID namespace", "host",
+                 command=["unshare", "--pid", "--fork", "--mount-proc", *one.command()])
+
+
 def test_without_tracefs_it_mounts_it_or_says_so(new_daemon):
     one = new_daemon()
     hide = ("for folder in /sys/kernel/tracing /sys/kernel/debug; do"
