@@ -24,6 +24,18 @@ enum command_exit {
 #define COMMAND_TOP_MAX            1000000
 #define COMMAND_INTERVAL_BYTES_MAX (UINT64_C(1) << 30)
 
+/* How a process is sampled, where a command may say so. */
+#define OPTION_INTERVAL                                                                          \
+	{                                                                                        \
+		.name = "--interval", .value_name = "BYTES", .kind = OPTION_BYTES, .minimum = 1, \
+		.maximum = COMMAND_INTERVAL_BYTES_MAX,                                           \
+		.help = "mean bytes between samples (default: as memwatchd is configured)"       \
+	}
+#define OPTION_EXACT                                                                          \
+	{                                                                                     \
+		.name = "--exact", .help = "let every allocation count; dearer than sampling" \
+	}
+
 /* One function per subcommand; argv[0] is its name. All return an exit code. */
 int leaks_main(struct options_global *global, int argc, char **argv);
 int watch_main(struct options_global *global, int argc, char **argv);

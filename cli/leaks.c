@@ -267,15 +267,8 @@ int leaks_main(struct options_global *global, int argc, char **argv)
 			 .count = LEAKS_TOP_DEFAULT,
 			 .help = "show the first K sites (default 10, all with --json); 0: all"},
 		[LEAKS_ALL] = {.name = "--all", .help = "show caches and steady sites too"},
-		[LEAKS_INTERVAL] = {.name = "--interval",
-				    .value_name = "BYTES",
-				    .kind = OPTION_BYTES,
-				    .minimum = 1,
-				    .maximum = COMMAND_INTERVAL_BYTES_MAX,
-				    .help = "mean bytes between samples (default: as memwatchd is "
-					    "configured)"},
-		[LEAKS_EXACT] = {.name = "--exact",
-				 .help = "let every allocation count; dearer than sampling"},
+		[LEAKS_INTERVAL] = OPTION_INTERVAL,
+		[LEAKS_EXACT] = OPTION_EXACT,
 	};
 	struct options_line line = {
 		.command = "leaks",

@@ -30,15 +30,8 @@ int watch_main(struct options_global *global, int argc, char **argv)
 {
 	struct option options[WATCH_OPTIONS] = {
 		[WATCH_PID] = OPTION_PID("the process"),
-		[WATCH_INTERVAL] = {.name = "--interval",
-				    .value_name = "BYTES",
-				    .kind = OPTION_BYTES,
-				    .minimum = 1,
-				    .maximum = COMMAND_INTERVAL_BYTES_MAX,
-				    .help = "mean bytes between samples (default: as memwatchd is "
-					    "configured)"},
-		[WATCH_EXACT] = {.name = "--exact",
-				 .help = "let every allocation count; dearer than sampling"},
+		[WATCH_INTERVAL] = OPTION_INTERVAL,
+		[WATCH_EXACT] = OPTION_EXACT,
 	};
 	struct options_line line = {
 		.command = "watch",

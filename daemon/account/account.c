@@ -286,6 +286,13 @@ void account_update(struct account_table *table, struct account *account)
 		account->sites[i]->blocks = sites[account->sites[i]->number];
 }
 
+void account_read_numbers(const struct account *account, struct site_numbers *numbers)
+{
+	*numbers = (struct site_numbers){0};
+	for (size_t i = 0; i < account->site_count; i++)
+		site_add_numbers(account->sites[i], numbers);
+}
+
 double account_observed_seconds(const struct account *account, double now_seconds)
 {
 	double end = account->end_reason ? account->ended_seconds : now_seconds;

@@ -83,6 +83,8 @@ void account_update(struct account_table *table, struct account *account);
 /* Once a second: history, mappings made good after losses. */
 void account_tick(struct account_table *table, struct account *account, double now_seconds);
 
+/* All sites together, as of the last update. */
+void account_read_numbers(const struct account *account, struct site_numbers *numbers);
 /* How long it was observed, up to now or its end. */
 double account_observed_seconds(const struct account *account, double now_seconds);
 /* What the site's numbers say. */

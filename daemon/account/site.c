@@ -21,11 +21,16 @@ static void add_counters(const struct record_site *counters, struct site_numbers
 	numbers->freed_objects += freed;
 }
 
+void site_add_numbers(const struct site *site, struct site_numbers *numbers)
+{
+	add_counters(&site->blocks, numbers);
+	add_counters(&site->mappings, numbers);
+}
+
 void site_read_numbers(const struct site *site, struct site_numbers *numbers)
 {
 	*numbers = (struct site_numbers){0};
-	add_counters(&site->blocks, numbers);
-	add_counters(&site->mappings, numbers);
+	site_add_numbers(site, numbers);
 }
 
 static int64_t counters_generation_bytes(const struct record_site *counters, uint32_t generation)
@@ -40,6 +45,11 @@ int64_t site_generation_bytes(const struct site *site, uint32_t generation)
 {
 	return counters_generation_bytes(&site->blocks, generation) +
 	       counters_generation_bytes(&site->mappings, generation);
+}
+
+bool site_is_used(const struct site *site)
+{
+	return site->blocks.allocated_objects || site->mappings.allocated_objects;
 }
 
 bool site_is_mapping(const struct site *site)

@@ -40,9 +40,14 @@ struct site_numbers {
 };
 
 void site_read_numbers(const struct site *site, struct site_numbers *numbers);
+/* The same on top of what *numbers holds. */
+void site_add_numbers(const struct site *site, struct site_numbers *numbers);
 /* Bytes outstanding of what was born in a generation (must be one of the last RECORD_GENERATIONS).
  */
 int64_t site_generation_bytes(const struct site *site, uint32_t generation);
+/* Whether it ever made anything: the trace of an inner call, whose block went to the outer, didn't.
+ */
+bool site_is_used(const struct site *site);
 /* Whether the site makes mappings and no blocks. */
 bool site_is_mapping(const struct site *site);
 

@@ -108,36 +108,16 @@ static int compare_verdicts(const void *a, const void *b)
 	return compare_sites(a, b);
 }
 
-/* A site that never made anything is the trace of an inner call: nothing to report. */
-static bool is_site(const struct answer_site *site)
-{
-	return site->allocated_bytes || site->allocated_objects > 0;
-}
-
 static bool is_listed(const struct answer_site *site, const struct view_sites_options *options)
 {
 	return !options->has_verdicts || options->is_all || site->verdict < VERDICT_CACHE;
-}
-
-static void gather_totals(const struct account *account, struct answer_sites *answer)
-{
-	double variance = 0;
-
-	for (size_t i = 0; i < account->site_count; i++) {
-		struct site_numbers numbers;
-
-		site_read_numbers(account->sites[i], &numbers);
-		answer->outstanding_bytes += numbers.outstanding_bytes;
-		answer->outstanding_objects += numbers.outstanding_objects;
-		variance += numbers.outstanding_variance;
-	}
-	answer->outstanding_bytes_stderr = sqrt(variance);
 }
 
 static struct answer_sites *gather_head(struct state *state, const struct account *account,
 					const struct view_sites_options *options, double now)
 {
 	struct answer_sites *answer = calloc(1, sizeof(*answer));
+	struct site_numbers total;
 
 	if (!answer)
 		return NULL;
@@ -156,7 +136,10 @@ static struct answer_sites *gather_head(struct state *state, const struct accoun
 	answer->overhead_share =
 		probe_costs_share(&state->costs, &account->hits,
 				  account->sampling_interval_bytes <= 1, answer->observed_seconds);
-	gather_totals(account, answer);
+	account_read_numbers(account, &total);
+	answer->outstanding_bytes = total.outstanding_bytes;
+	answer->outstanding_objects = total.outstanding_objects;
+	answer->outstanding_bytes_stderr = sqrt(total.outstanding_variance);
 	return answer;
 }
 
@@ -178,9 +161,11 @@ static void gather_select(const struct account *account, const struct view_sites
 	for (size_t i = 0; i < account->site_count; i++) {
 		struct gathered_site *site = &gathered->sites[count];
 
+		if (!site_is_used(account->sites[i]))
+			continue;
+		gathered->answer->sites_total++;
 		gather_site(account, account->sites[i], options, now, site);
-		gathered->answer->sites_total += is_site(&site->site);
-		if (!is_site(&site->site) || !is_listed(&site->site, options)) {
+		if (!is_listed(&site->site, options)) {
 			free(site->site.reason);
 			continue;
 		}

@@ -13,18 +13,14 @@
 
 static void fill_numbers(const struct account *account, struct answer_target *answer)
 {
-	double variance = 0;
+	struct site_numbers total;
 
-	for (size_t i = 0; i < account->site_count; i++) {
-		struct site_numbers numbers;
-
-		site_read_numbers(account->sites[i], &numbers);
-		answer->outstanding_bytes += numbers.outstanding_bytes;
-		answer->outstanding_objects += numbers.outstanding_objects;
-		variance += numbers.outstanding_variance;
-		answer->sites += numbers.allocated_bytes || numbers.allocated_objects > 0;
-	}
-	answer->outstanding_bytes_stderr = sqrt(variance);
+	account_read_numbers(account, &total);
+	answer->outstanding_bytes = total.outstanding_bytes;
+	answer->outstanding_objects = total.outstanding_objects;
+	answer->outstanding_bytes_stderr = sqrt(total.outstanding_variance);
+	for (size_t i = 0; i < account->site_count; i++)
+		answer->sites += site_is_used(account->sites[i]);
 	if (account->mappings) {
 		answer->mappings = mapping_table_count(account->mappings);
 		answer->mapping_bytes = mapping_table_bytes(account->mappings);

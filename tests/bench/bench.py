@@ -6,8 +6,8 @@ Method. Every figure compares conditions that take turns (A B C A B C ...), so t
 the machine does falls on all of them alike; a ratio is formed within each round, and the table
 shows medians and the 10%-90% interval of the rounds. A figure is held against its limit by the
 median. Loops are timed in slices of 1 ms, of which the 10th percentile counts (see loops.c). The
-machine matters: absolute numbers are its own, ratios travel better. What else loads it widens
-the intervals; another tool's probes on the same libc falsify ratios, and are named if there are any.
+machine matters: absolute numbers are its own, ratios travel better. What else loads it widens the
+intervals; other tools' probes on the same libc falsify ratios: those tools are named at the top.
 
   probes     what the kernel charges for a probe that does nothing: nobody can be cheaper
   pairs      malloc+free loops: unprobed, three empty probes (the limit), memwatch exact and

@@ -79,17 +79,16 @@ def test_a_victim_that_nobody_watched_is_listed_without_sites(daemon, run, memor
 
 
 def test_ooms_come_newest_first(daemon, run, memory_cgroup):
-    victims = []
+    pids = []
     for _ in range(2):
         group = memory_cgroup(8 << 20)
         victim = run("oom_victim")
         group.add(victim.pid)
         grow_until_killed(victim)
-        eventually(lambda: oom_of(daemon, victims[-1] if victims else victim.pid), "listed")
-        victims.append(victim.pid)
-    eventually(lambda: oom_of(daemon, victims[-1]), "the kill is listed")
+        eventually(lambda pid=victim.pid: oom_of(daemon, pid), "the kill is listed")
+        pids.append(victim.pid)
     ooms = daemon.ctl("oom")["ooms"]
-    assert [oom["pid"] for oom in ooms[:2]] == victims[::-1]
+    assert [oom["pid"] for oom in ooms[:2]] == pids[::-1]
     assert [oom["id"] for oom in ooms] == sorted((oom["id"] for oom in ooms), reverse=True)
 
 
