@@ -35,9 +35,12 @@ struct {
 	__type(value, struct record_site);
 } sites SEC(".maps") __weak;
 
-/* Numbers of unused sites. Filled by the daemon. Empty: see lost_sites. */
+/*
+ * Numbers of unused sites, the lowest on top at first, so that those in use stay together at the
+ * beginning of the table. Filled by the daemon. Empty: see lost_sites.
+ */
 struct {
-	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(type, BPF_MAP_TYPE_STACK);
 	__uint(max_entries, 1);
 	__type(value, __u32);
 } free_sites SEC(".maps") __weak;

@@ -107,14 +107,15 @@ void dispatch_event(void *context, const struct record_event *event, size_t byte
 	}
 }
 
-void dispatch_settle(struct state *state)
+bool dispatch_settle(struct state *state)
 {
+	bool is_put_off = false;
 	struct target *target;
 	size_t cursor = 0;
 
 	while ((target = target_next(state->targets, &cursor)))
-		if (target->is_refresh_due)
-			target_refresh(state->targets, target);
+		is_put_off |= target_refresh_if_due(state->targets, target);
+	return is_put_off;
 }
 
 /* An exec or exit was lost to a full buffer: the truth is in /proc and in the counters. */

@@ -10,6 +10,7 @@
 #include "view/state.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,9 @@
 /* Files that modules may hold open; well below the descriptor limit that main raises. */
 #define MODULES_MAX 8192
 
+/* How long what was put off may wait. */
+#define SETTLE_MS 20
+
 struct daemon {
 	struct options options;
 	struct config config;
@@ -31,6 +35,7 @@ struct daemon {
 	int instance_fd, signal_fd, timer_fd, epoll_fd;
 	double watchdog_seconds, watchdog_sent_seconds;
 	bool is_ready;
+	bool is_unsettled; /* something was put off and is to be looked at soon */
 };
 
 static bool daemon_is_ready(void *context)
@@ -242,7 +247,7 @@ static void handle_events(struct daemon *daemon)
 {
 	pthread_mutex_lock(&daemon->state.lock);
 	probe_object_consume(daemon->state.object);
-	dispatch_settle(&daemon->state);
+	daemon->is_unsettled = dispatch_settle(&daemon->state);
 	pthread_mutex_unlock(&daemon->state.lock);
 }
 
@@ -252,7 +257,11 @@ static void run_loop(struct daemon *daemon)
 
 	while (goes_on) {
 		struct epoll_event events[4];
-		int count = epoll_wait(daemon->epoll_fd, events, 4, -1);
+		int count = epoll_wait(daemon->epoll_fd, events, 4,
+				       daemon->is_unsettled ? SETTLE_MS : -1);
+
+		if (count == 0)
+			handle_events(daemon);
 
 		for (int i = 0; i < count && goes_on; i++) {
 			if (events[i].data.fd == daemon->signal_fd)
@@ -271,6 +280,8 @@ static int run(struct daemon *daemon)
 	int error;
 
 	raise_limits();
+	/* Answers are made by several threads: an arena for each would keep the largest of each. */
+	mallopt(M_ARENA_MAX, 2);
 	daemon->instance_fd = instance_lock(daemon->config.state_dir, message, sizeof(message));
 	if (daemon->instance_fd < 0) {
 		log_write(LOG_ERROR, "%s", message);

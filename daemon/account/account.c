@@ -99,8 +99,8 @@ static void on_mapping_change(void *context, uint32_t number, uint32_t generatio
 	struct mapping_context *owner = context;
 	struct site *site = account_site(owner->table, owner->account, number);
 
-	if (site)
-		site_change_mappings(site, generation, bytes, objects);
+	if (!site || site_change_mappings(site, generation, bytes, objects))
+		owner->account->mappings_refused++;
 }
 
 /* ---- Beginning and end ---- */
@@ -228,13 +228,13 @@ struct account *account_next(const struct account_table *table, size_t *cursor)
 /* Sites whose stack has not arrived: the kernel's table says whose they are. */
 static void find_unannounced_sites(struct account_table *table, struct account *account)
 {
-	uint32_t sites_max = probe_object_limits(table->object)->sites_max;
+	uint32_t end = probe_object_sites_end(table->object);
 	const struct record_site *sites = probe_object_sites(table->object);
 	size_t known = account->site_count - (account->overflow_site != NULL);
 
 	if (known >= account->counters.sites)
 		return;
-	for (uint32_t number = 0; number < sites_max; number++)
+	for (uint32_t number = 0; number < end; number++)
 		if (sites[number].account == account->number)
 			account_site(table, account, number);
 }

@@ -42,8 +42,7 @@ void account_handle_stack(struct account_table *table, struct target_table *targ
 
 	if (!site || !target || site->stack)
 		return;
-	if (target->is_refresh_due)
-		target_refresh(targets, target);
+	target_refresh_if_due(targets, target);
 	site->stack = normalise(targets, target, event);
 }
 

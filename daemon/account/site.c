@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "account/site.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 static void add_counters(const struct record_site *counters, struct site_numbers *numbers)
@@ -24,7 +25,8 @@ static void add_counters(const struct record_site *counters, struct site_numbers
 void site_add_numbers(const struct site *site, struct site_numbers *numbers)
 {
 	add_counters(&site->blocks, numbers);
-	add_counters(&site->mappings, numbers);
+	if (site->mappings)
+		add_counters(site->mappings, numbers);
 }
 
 void site_read_numbers(const struct site *site, struct site_numbers *numbers)
@@ -43,26 +45,34 @@ static int64_t counters_generation_bytes(const struct record_site *counters, uin
 
 int64_t site_generation_bytes(const struct site *site, uint32_t generation)
 {
-	return counters_generation_bytes(&site->blocks, generation) +
-	       counters_generation_bytes(&site->mappings, generation);
+	int64_t bytes = counters_generation_bytes(&site->blocks, generation);
+
+	if (site->mappings)
+		bytes += counters_generation_bytes(site->mappings, generation);
+	return bytes;
 }
 
 bool site_is_used(const struct site *site)
 {
-	return site->blocks.allocated_objects || site->mappings.allocated_objects;
+	return site->blocks.allocated_objects || site->mappings;
 }
 
 bool site_is_mapping(const struct site *site)
 {
-	return site->mappings.allocated_bytes && !site->blocks.allocated_bytes;
+	return site->mappings && !site->blocks.allocated_objects;
 }
 
-void site_change_mappings(struct site *site, uint32_t generation, int64_t bytes, int objects)
+int site_change_mappings(struct site *site, uint32_t generation, int64_t bytes, int objects)
 {
-	struct record_site *counters = &site->mappings;
+	struct record_site *counters = site->mappings;
 	uint32_t slot = generation % RECORD_GENERATIONS;
-	uint32_t holder = counters->generation_number[slot];
+	uint32_t holder;
 
+	if (!counters)
+		counters = site->mappings = calloc(1, sizeof(*counters));
+	if (!counters)
+		return -ENOMEM;
+	holder = counters->generation_number[slot];
 	if (bytes > 0)
 		counters->allocated_bytes += (uint64_t)bytes;
 	else
@@ -82,6 +92,7 @@ void site_change_mappings(struct site *site, uint32_t generation, int64_t bytes,
 		counters->generation_bytes[slot] += bytes;
 	else
 		counters->older_bytes += bytes;
+	return 0;
 }
 
 void site_free(struct site *site)
@@ -89,5 +100,6 @@ void site_free(struct site *site)
 	if (!site)
 		return;
 	stack_free(site->stack);
+	free(site->mappings);
 	free(site);
 }

@@ -23,10 +23,10 @@ struct site_point {
 };
 
 struct site {
-	uint32_t number;             /* in the kernel's table; NONE once the account has ended */
-	struct stack *stack;         /* NULL: not known (yet), or the overflow site */
-	struct record_site blocks;   /* the probes' counters as last read */
-	struct record_site mappings; /* the same of mappings, kept by the daemon */
+	uint32_t number;              /* in the kernel's table; NONE once the account has ended */
+	struct stack *stack;          /* NULL: not known (yet), or the overflow site */
+	struct record_site blocks;    /* the probes' counters as last read */
+	struct record_site *mappings; /* the same of mappings, kept by the daemon; NULL: none */
 	struct site_point points[SITE_POINTS_MAX]; /* at the account's point times */
 };
 
@@ -52,7 +52,8 @@ bool site_is_used(const struct site *site);
 bool site_is_mapping(const struct site *site);
 
 /* Mappings of the site came (bytes > 0) or went; current is the newest generation. */
-void site_change_mappings(struct site *site, uint32_t generation, int64_t bytes, int objects);
+/* Returns 0 or -ENOMEM. */
+int site_change_mappings(struct site *site, uint32_t generation, int64_t bytes, int objects);
 
 void site_free(struct site *site);
 

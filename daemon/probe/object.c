@@ -34,6 +34,7 @@ struct probe_object {
 	struct shared_map sites, controls, counters, host_counters, last_account;
 	int cpu_count;
 	bool has_sessions;
+	uint32_t sites_end; /* no number from here on was ever in use */
 	probe_event_fn handler;
 	void *handler_context;
 	uint64_t events;
@@ -134,7 +135,7 @@ static int fill_free_sites(struct probe_object *object)
 {
 	int error = 0;
 
-	for (uint32_t number = 0; number < object->limits.sites_max && !error; number++)
+	for (uint32_t number = object->limits.sites_max; number-- > 0 && !error;)
 		error = push_free_site(object, number);
 	return error;
 }
@@ -357,6 +358,21 @@ void probe_object_reset_hits(struct probe_object *object, uint32_t slot)
 	free(zeros);
 }
 
+/*
+ * Numbers are given out from the lowest, and ones that were used before again first: so beyond the
+ * highest one ever used the first unused one ends the table, and the rest is never even touched.
+ */
+uint32_t probe_object_sites_end(struct probe_object *object)
+{
+	const struct record_site *sites = probe_object_sites(object);
+	uint32_t end = __atomic_load_n(&object->sites_end, __ATOMIC_RELAXED);
+
+	while (end < object->limits.sites_max && sites[end].account)
+		end++;
+	__atomic_store_n(&object->sites_end, end, __ATOMIC_RELAXED);
+	return end;
+}
+
 static bool is_among(uint32_t account, const uint32_t *accounts, size_t account_count)
 {
 	for (size_t i = 0; i < account_count; i++)
@@ -370,7 +386,9 @@ static void recycle_sites(struct probe_object *object, const uint32_t *accounts,
 {
 	struct record_site *sites = probe_object_sites(object);
 
-	for (uint32_t number = 0; number < object->limits.sites_max; number++) {
+	uint32_t end = probe_object_sites_end(object);
+
+	for (uint32_t number = end; number-- > 0;) {
 		if (!sites[number].account ||
 		    !is_among(sites[number].account, accounts, account_count))
 			continue;
@@ -395,16 +413,6 @@ int probe_object_purge(struct probe_object *object, const uint32_t *accounts, si
 	if (!error)
 		recycle_sites(object, accounts, account_count);
 	return error;
-}
-
-uint32_t probe_object_sites_used(const struct probe_object *object)
-{
-	const struct record_site *sites = probe_object_sites(object);
-	uint32_t used = 0;
-
-	for (uint32_t number = 0; number < object->limits.sites_max; number++)
-		used += sites[number].account != 0;
-	return used;
 }
 
 /* ---- Events and iterators ---- */

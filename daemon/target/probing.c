@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The probes in a target: which of its modules carry them, and the copies that forks make of them.
  */
+#include "clock.h"
 #include "log.h"
 #include "probe/plan.h"
 #include "target/table.h"
@@ -15,6 +16,9 @@
  * together after this.
  */
 #define SWEEP_DELAY_SECONDS 1.0
+
+/* Mappings are not read again sooner than this just because the loader was busy. */
+#define REFRESH_SECONDS_MIN 0.05
 
 struct target_module {
 	struct module *module;
@@ -123,6 +127,17 @@ int target_attach(struct target_table *table, struct target *target)
 void target_refresh(struct target_table *table, struct target *target)
 {
 	target_attach(table, target);
+}
+
+bool target_refresh_if_due(struct target_table *table, struct target *target)
+{
+	double now = clock_monotonic_seconds();
+
+	if (target->is_refresh_due && now - target->refreshed_seconds >= REFRESH_SECONDS_MIN) {
+		target_attach(table, target);
+		target->refreshed_seconds = clock_monotonic_seconds();
+	}
+	return target->is_refresh_due;
 }
 
 /* ---- Forks ---- */

@@ -227,6 +227,8 @@ void target_handle_exec(struct target_table *table, struct target *target, uint3
 		address_space_free(target->space);
 		target->space = space;
 	}
+	/* What the loader maps next is wanted at once. */
+	target->refreshed_seconds = 0;
 	/*
 	 * Links follow the task. Those on files that the new program maps as well work from its
 	 * first instruction; so they stay, unless the task itself is another one now.

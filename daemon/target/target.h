@@ -42,6 +42,7 @@ struct target {
 	struct target_lease leases[TARGET_LEASES_MAX];
 
 	bool is_refresh_due;      /* the loader has mapped or unmapped something */
+	double refreshed_seconds; /* monotonic; 0: the next one is not to be put off */
 	double sweep_due_seconds; /* > 0: a fork copied breakpoints, they are swept out then */
 };
 
@@ -75,6 +76,11 @@ void target_handle_exec(struct target_table *table, struct target *target, uint3
 			bool is_leader_changed);
 /* Looks at what is mapped now and probes allocators that weren't there before. */
 void target_refresh(struct target_table *table, struct target *target);
+/*
+ * The same when it is due and the last one is a while ago: a program that loads a hundred libraries
+ * would otherwise be held up by us as we read its mappings. Returns whether it is still due.
+ */
+bool target_refresh_if_due(struct target_table *table, struct target *target);
 
 /* A lease for an observer; lease_id renews that one. Returns its id, 0 when there is no room. */
 uint64_t target_lease(struct target_table *table, struct target *target, uint64_t lease_id,

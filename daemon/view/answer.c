@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "view/answer.h"
 
+#include "account/stack.h"
+
 #include <stdlib.h>
 
 static void clear_site(struct answer_site *site)
 {
-	for (size_t i = 0; i < site->frame_count; i++) {
-		free(site->frames[i].function);
-		free(site->frames[i].module);
-		free(site->frames[i].build_id);
-		free(site->frames[i].file);
-	}
+	stack_free(site->stack);
 	free(site->frames);
 	free(site->reason);
 }

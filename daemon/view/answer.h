@@ -13,15 +13,20 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Cut names never lie: they end in an ellipsis by the producer. */
+struct stack; /* account/stack.h */
+
+/*
+ * Strings are borrowed: names from the symbol cache, which outlives every answer, and what belongs
+ * to the module from the site's stack, which holds it. Ten thousand sites share them so.
+ */
 struct answer_frame {
-	const char *kind; /* static: "native" */
-	char *function;   /* NULL: unknown */
-	char *module;     /* NULL: in no file (JIT code…) */
-	char *build_id;   /* NULL or "" : none */
-	uint64_t offset;  /* file offset in module; the address itself without a module */
-	char *file;       /* NULL: unknown */
-	uint32_t line;    /* 0: unknown */
+	const char *kind;     /* "native" */
+	const char *function; /* NULL: unknown */
+	const char *module;   /* NULL: in no file (JIT code…) */
+	const char *build_id; /* NULL or "": none */
+	uint64_t offset;      /* file offset in module; the address itself without a module */
+	const char *file;     /* NULL: unknown */
+	uint32_t line;        /* 0: unknown */
 };
 
 struct answer_site {
@@ -40,6 +45,7 @@ struct answer_site {
 	const char *stack_end;       /* static: "frame_pointer_guess", "truncated", "lost" */
 	struct answer_frame *frames; /* innermost first */
 	size_t frame_count;
+	struct stack *stack; /* owned; NULL unknown */
 };
 
 /* Named losses of one target; all are counts since it was watched. */

@@ -10,11 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A site with its stack copied, so that it can be named when the account is gone. */
+/* A site; its stack is copied, so that it can be named when the account is gone. */
 struct gathered_site {
 	struct answer_site site;
 	const struct site *origin; /* valid under the lock */
-	struct stack *stack;       /* owned copy; NULL unknown */
 	uint64_t sort_key;
 };
 
@@ -148,7 +147,7 @@ static void gather_stacks(struct gathered_sites *gathered)
 	for (size_t i = 0; i < gathered->site_count; i++) {
 		const struct stack *stack = gathered->sites[i].origin->stack;
 
-		gathered->sites[i].stack = stack ? stack_copy(stack) : NULL;
+		gathered->sites[i].site.stack = stack ? stack_copy(stack) : NULL;
 	}
 }
 
@@ -181,12 +180,15 @@ static void gather_select(const struct account *account, const struct view_sites
 	gathered->site_count = cut;
 }
 
+/* With what its sites own. */
 static void gathered_free(struct gathered_sites *gathered)
 {
-	if (gathered && gathered->answer)
-		answer_sites_free(gathered->answer);
-	if (gathered)
-		free(gathered->sites);
+	for (size_t i = 0; gathered->sites && i < gathered->site_count; i++) {
+		free(gathered->sites[i].site.reason);
+		stack_free(gathered->sites[i].site.stack);
+	}
+	answer_sites_free(gathered->answer);
+	free(gathered->sites);
 	free(gathered);
 }
 
@@ -212,11 +214,6 @@ struct gathered_sites *sites_gather(struct state *state, struct account *account
 
 /* ---- Naming, without the lock ---- */
 
-static char *copy_string(const char *text)
-{
-	return text ? strdup(text) : NULL;
-}
-
 static void name_frame(const struct stack_frame *frame, struct answer_frame *answer)
 {
 	struct symbol_name name;
@@ -225,29 +222,28 @@ static void name_frame(const struct stack_frame *frame, struct answer_frame *ans
 	answer->offset = frame->offset;
 	if (!frame->module)
 		return;
-	answer->module = copy_string(module_path(frame->module));
-	answer->build_id = copy_string(module_build_id(frame->module));
+	answer->module = module_path(frame->module);
+	answer->build_id = module_build_id(frame->module);
 	/* A return address: the call itself lies before it. */
 	if (module_symbolize(frame->module, frame->offset - 1, &name))
 		return;
-	answer->function = copy_string(name.function);
-	answer->file = copy_string(name.file);
+	answer->function = name.function;
+	answer->file = name.file;
 	answer->line = name.line;
 }
 
-static void name_site(struct gathered_site *gathered)
+static void name_site(struct answer_site *site)
 {
-	struct stack *stack = gathered->stack;
+	const struct stack *stack = site->stack;
 
 	if (!stack)
 		return;
-	gathered->site.frames = calloc(stack->frame_count, sizeof(*gathered->site.frames));
-	if (gathered->site.frames) {
-		gathered->site.frame_count = stack->frame_count;
-		for (uint32_t i = 0; i < stack->frame_count; i++)
-			name_frame(&stack->frames[i], &gathered->site.frames[i]);
-	}
-	stack_free(stack);
+	site->frames = calloc(stack->frame_count, sizeof(*site->frames));
+	if (!site->frames)
+		return;
+	site->frame_count = stack->frame_count;
+	for (uint32_t i = 0; i < stack->frame_count; i++)
+		name_frame(&stack->frames[i], &site->frames[i]);
 }
 
 struct answer_sites *sites_name(struct gathered_sites *gathered)
@@ -258,17 +254,16 @@ struct answer_sites *sites_name(struct gathered_sites *gathered)
 		return NULL;
 	answer = gathered->answer;
 	answer->sites = calloc(gathered->site_count + 1, sizeof(*answer->sites));
+	if (!answer->sites) {
+		gathered_free(gathered);
+		return NULL;
+	}
 	for (size_t i = 0; i < gathered->site_count; i++) {
-		name_site(&gathered->sites[i]);
-		if (answer->sites)
-			answer->sites[answer->site_count++] = gathered->sites[i].site;
+		name_site(&gathered->sites[i].site);
+		answer->sites[answer->site_count++] = gathered->sites[i].site;
 	}
 	free(gathered->sites);
 	free(gathered);
-	if (!answer->sites) {
-		answer_sites_free(answer);
-		return NULL;
-	}
 	return answer;
 }
 

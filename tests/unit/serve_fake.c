@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "serve_fake.h"
 
+#include "account/stack.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,14 +56,14 @@ static void fill_site(struct answer_site *site, bool has_verdict)
 	};
 	site->frames[0] = (struct answer_frame){
 		.kind = "native",
-		.function = strdup("load<\"x\">"),
-		.module = strdup(FAKE_HOSTILE_TEXT),
-		.build_id = strdup("abcdef"),
+		.function = "load<\"x\">",
+		.module = FAKE_HOSTILE_TEXT,
+		.build_id = "abcdef",
 		.offset = UINT64_MAX,
-		.file = strdup("x.c"),
+		.file = "x.c",
 		.line = 42,
 	};
-	site->frames[1] = (struct answer_frame){.kind = "native", .build_id = strdup("")};
+	site->frames[1] = (struct answer_frame){.kind = "native", .build_id = ""};
 }
 
 struct answer_sites *fake_sites(size_t site_count, bool has_verdicts)
@@ -334,4 +336,10 @@ int view_unwatch(struct state *state, const struct view_viewer *viewer, pid_t pi
 
 	state->lease_id = lease_id;
 	return explain(state, error, err);
+}
+
+/* Fake sites have no stack: the symbol room is not linked. */
+void stack_free(struct stack *stack)
+{
+	free(stack);
 }
