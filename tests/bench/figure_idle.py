@@ -12,6 +12,8 @@ from report import Row
 NAME = "idle"
 TITLE = "Idle daemon, 5 targets"
 MUST_PERCENT = 0.5
+MUST_READY_SECONDS = 5
+MUST_END_SECONDS = 2
 
 TARGETS = 5
 SETTLE_SECONDS = 2
@@ -30,12 +32,17 @@ def measure(bench):
         for _ in range(TARGETS):
             target = stack.enter_context(Loops(bench, cpus_other()))
             target.write_line("pace 1")
-            stack.enter_context(daemon.watching(target.pid))
+            daemon.control("watch", "--pid", target.pid)
         bench.progress(f"idle: {SETTLE_SECONDS + seconds} s")
         cpu_percent(daemon.pid, SETTLE_SECONDS)
         percent = cpu_percent(daemon.pid, seconds)
         rss = process_status_bytes(daemon.pid, "VmRSS") / (1 << 20)
+        end_seconds = daemon.stop()
     rows = [
+        Row("from its start until commands work", [daemon.ready_seconds], "s",
+            must=MUST_READY_SECONDS),
+        Row("from SIGTERM to its end, all targets watched", [end_seconds], "s",
+            must=MUST_END_SECONDS),
         Row(f"CPU time over {seconds} s", [percent], "% CPU", must=MUST_PERCENT),
         Row("RSS", [rss], "MiB"),
     ]

@@ -166,6 +166,7 @@ class Daemon:
         arguments += ["--listen", f"127.0.0.1:{free_port()}", "--state-dir", root / "state"]
         (root / "state").mkdir()
         self.log_path = root / "log"
+        start = time.monotonic()
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
                 [self.bench.build / "memwatchd", *arguments], stdin=subprocess.DEVNULL, stderr=log
@@ -175,6 +176,7 @@ class Daemon:
         except BaseException:
             self.stop()
             raise
+        self.ready_seconds = time.monotonic() - start
         return self
 
     def __exit__(self, *_):
@@ -210,6 +212,8 @@ class Daemon:
             time.sleep(0.02)
 
     def stop(self):
+        """Ends it by SIGTERM, if it hasn't ended yet; returns the seconds that took."""
+        start = time.monotonic()
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
@@ -217,7 +221,9 @@ class Daemon:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+        seconds = time.monotonic() - start
         self.directory.cleanup()
+        return seconds
 
     def control_arguments(self, *arguments):
         program = self.bench.build / "memwatchctl"

@@ -1,22 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """How memwatchd begins and ends, and what it leaves behind: nothing."""
 import signal
-import time
 
 from harness import process
 from harness.compare import assert_exact, direct_caller
 from harness.wait import eventually
 
 KILLS = 20
-IDLE_SECONDS = 5
 LIBC = "libc.so"
-
-
-def test_it_is_ready_within_five_seconds(new_daemon):
-    one = new_daemon()
-    start = time.monotonic()
-    one.start()
-    assert time.monotonic() - start < 5
 
 
 def test_sigkill_leaves_the_target_unharmed_and_its_text_as_in_the_file(new_daemon, run):
@@ -48,15 +39,13 @@ def test_sigkill_in_the_middle_of_a_thousand_calls_of_handlers(new_daemon, run):
     assert program.end() == 0
 
 
-def test_sigterm_ends_it_in_two_seconds_and_restores_the_text(new_daemon, run):
+def test_sigterm_ends_it_and_restores_the_text(new_daemon, run):
     programs = [run("threads") for _ in range(3)]
     one = new_daemon().start()
     for program in programs:
         program.tell("start")
         one.watch(program)
-    seconds, status = one.terminate()
-    assert status == 0, one.log_text
-    assert seconds < 2
+    assert one.terminate() == 0, one.log_text
     for program in programs:
         eventually(lambda: not process.changed_text_offsets(program.pid, LIBC),
                    "no probe is left")
@@ -69,9 +58,7 @@ def test_sigterm_ends_it_while_somebody_observes(new_daemon, run):
     one = new_daemon().start()
     observation = one.start_ctl("leaks", "--pid", program.pid, "--for", 30)
     eventually(lambda: one.target(program.pid), "observed")
-    seconds, status = one.terminate()
-    assert status == 0, one.log_text
-    assert seconds < 2
+    assert one.terminate() == 0, one.log_text
     _, errors = observation.communicate(timeout=40)
     assert observation.returncode == 3, errors
 
@@ -163,15 +150,3 @@ def test_two_daemons_may_watch_the_same_process(new_daemon, run):
     daemons[0].terminate()
     program.tell("free_half")
     assert_exact(daemons[1], program)
-
-
-def test_idle_it_costs_next_to_nothing(new_daemon, run):
-    one = new_daemon().start()
-    for _ in range(5):
-        one.ctl("watch", "--pid", run("allocators").pid)
-    seconds_before = one.get("/api/v1/status")["cpu_seconds"]
-    time.sleep(IDLE_SECONDS)
-    status = one.get("/api/v1/status")
-    # Twenty times what is asked of an idle daemon: this only catches one that spins.
-    assert status["cpu_seconds"] - seconds_before < 0.10 * IDLE_SECONDS
-    assert status["rss_bytes"] < 64 << 20
