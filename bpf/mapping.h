@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* mmap, munmap and mremap: reported to the daemon, which keeps their account. */
+#ifndef MEMWATCH_MAPPING_H
+#define MEMWATCH_MAPPING_H
+
+#include "block.h"
+#include "pending.h"
+
+#define PROT_NONE 0
+
+static __always_inline void send_mapping(const struct call *call,
+					 struct record_event_mapping *event)
+{
+	event->event.kind = RECORD_EVENT_MAPPING;
+	event->event.slot = call->slot;
+	event->event.account = call->account;
+	event->event.pid = bpf_get_current_pid_tgid() >> 32;
+	if (bpf_ringbuf_output(&events, event, sizeof(*event), 0))
+		COUNT(call->counters->lost_mapping_events);
+}
+
+/*
+ * munmap is reported before it happens: afterwards another thread may already have been given the
+ * range, and its mapping would be taken for this one. What the kernel refuses is left out.
+ */
+static __always_inline int enter_unmap(const struct call *call)
+{
+	struct record_event_mapping event = {.operation = RECORD_OPERATION_UNMAP,
+					     .address = PT_REGS_PARM1(call->ctx),
+					     .length_bytes = PT_REGS_PARM2(call->ctx)};
+
+	if (event.length_bytes && !(event.address & (PAGE_BYTES - 1)))
+		send_mapping(call, &event);
+	return SKIP_RETURN;
+}
+
+static __always_inline void pending_set_mapping(const struct call *call,
+						struct pending_call *pending, __u32 operation)
+{
+	pending->weight_bytes = 0;
+	pending->has_old = 0;
+	pending->old_address = 0;
+	if (operation == RECORD_OPERATION_MAP) {
+		pending->size_bytes = PT_REGS_PARM2(call->ctx);
+		pending->protection = PT_REGS_PARM3(call->ctx);
+		pending->flags = PT_REGS_PARM4(call->ctx);
+		pending->fd = PT_REGS_PARM5(call->ctx);
+	} else {
+		pending->old_address = PT_REGS_PARM1(call->ctx);
+		pending->old_size_bytes = PT_REGS_PARM2(call->ctx);
+		pending->size_bytes = PT_REGS_PARM3(call->ctx);
+		pending->flags = PT_REGS_PARM4(call->ctx);
+	}
+}
+
+static __always_inline void leave_mapping(const struct call *call, struct thread_state *state,
+					  const struct pending_call *pending)
+{
+	struct record_event_mapping event = {.operation = pending->operation,
+					     .address = PT_REGS_RC(call->ctx),
+					     .length_bytes = pending->size_bytes,
+					     .protection = pending->protection,
+					     .flags = pending->flags,
+					     .fd = pending->fd,
+					     .is_inside_allocator = pending->is_nested};
+
+	if (event.address >= -PAGE_BYTES) { /* MAP_FAILED or -errno */
+		count_failure(call, pending);
+		return;
+	}
+	if (pending->operation == RECORD_OPERATION_REMAP) {
+		event.old_address = pending->old_address;
+		event.old_length_bytes = pending->old_size_bytes;
+	}
+	if (!pending->is_nested &&
+	    (pending->operation == RECORD_OPERATION_REMAP || pending->protection != PROT_NONE))
+		event.site = call_site(call, state);
+	send_mapping(call, &event);
+}
+
+#endif
