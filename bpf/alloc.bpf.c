@@ -15,13 +15,6 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 extern bool bpf_session_is_return(void) __ksym __weak;
 
-/*
- * glibc's smallest M_MMAP_THRESHOLD: a larger block may be mapped inside malloc, so such a call is
- * followed to its end even when it isn't sampled; or else that mapping would count as the
- * program's.
- */
-#define ALLOCATOR_MAPS_FROM_BYTES (128 << 10)
-
 /* ---- Entry ---- */
 
 /* What a block of this size stands for, 0 when it isn't sampled. */
@@ -118,8 +111,7 @@ static __always_inline bool pending_set_allocation(const struct call *call,
 		}
 	}
 	return pending->weight_bytes || call_is_exact(call) ||
-	       RECORD_COOKIE_FLAGS(call->cookie) & RECORD_FUNCTION_MAY_NEST ||
-	       pending->size_bytes >= ALLOCATOR_MAPS_FROM_BYTES;
+	       RECORD_COOKIE_FLAGS(call->cookie) & RECORD_FUNCTION_MAY_NEST;
 }
 
 static __always_inline int enter_call(const struct call *call, __u32 operation)
@@ -153,12 +145,23 @@ static __always_inline int enter_call(const struct call *call, __u32 operation)
 	pending->operation = operation;
 	pending->function_flags = RECORD_COOKIE_FLAGS(call->cookie);
 	pending->is_nested = depth > 0;
-	if (operation == RECORD_OPERATION_MAP || operation == RECORD_OPERATION_REMAP)
+	if (operation == RECORD_OPERATION_MAP || operation == RECORD_OPERATION_REMAP) {
 		pending_set_mapping(call, pending, operation);
-	else
+		if (is_inside_skipped_call(state, stack_pointer))
+			pending->is_nested = 1;
+	} else
 		must_return = pending_set_allocation(call, state, pending, &tail_caller);
-	if (!must_return)
+	/* No tail call after all: the one before was left, with what it had taken out. */
+	if (tail_caller.has_old &&
+	    (!pending->has_old || pending->old_address != tail_caller.old_address)) {
+		COUNT(call->counters->abandoned_calls);
+		block_count_freed(&tail_caller.old);
+	}
+	if (!must_return) {
+		state->skipped_stack_pointer = stack_pointer;
+		state->skipped_address = PT_REGS_IP(call->ctx);
 		return SKIP_RETURN;
+	}
 	state->depth = depth + 1;
 	return PROBE_RETURN;
 }

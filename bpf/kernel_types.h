@@ -40,6 +40,7 @@ struct mm_struct {
 	atomic_long_t pgtables_bytes;
 	unsigned long hiwater_rss;
 	unsigned long total_vm;
+	unsigned long task_size;
 };
 
 struct mm_rss_stat {
@@ -61,6 +62,8 @@ struct cred {
 struct signal_struct {
 	atomic_t live;
 	int nr_threads;
+	unsigned int flags;
+	struct task_struct *group_exec_task; /* since 5.16 */
 	unsigned long min_flt;
 	unsigned long maj_flt;
 	short oom_score_adj;

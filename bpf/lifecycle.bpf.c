@@ -4,10 +4,13 @@
  */
 #include "kernel_types.h"
 #include "maps.h"
-#include "thread.h"
+#include "site.h"
 
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
+
+/* include/linux/sched/signal.h */
+#define SIGNAL_GROUP_EXIT 4
 
 static __always_inline struct record_target_counters *target_find(__u32 pid, __u32 *slot)
 {
@@ -35,6 +38,7 @@ SEC("tp_btf/sched_process_exec")
 int BPF_PROG(target_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
 	struct record_event_exec event = {.event.kind = RECORD_EVENT_EXEC};
+	struct record_target_control *control;
 	struct record_target_counters *counters;
 	__u32 pid = task->tgid, zero = 0, *last;
 
@@ -46,12 +50,42 @@ int BPF_PROG(target_exec, struct task_struct *task, int old_pid, struct linux_bi
 	event.event.account = counters->account;
 	event.new_account = __sync_fetch_and_add(last, 1) + 1;
 	event.is_leader_changed = old_pid != task->pid;
+	event.counters = *counters;
 	counters->overflow_site = 0;
 	counters->blocks = 0;
 	counters->sites = 0;
+	/* The daemon says so too, but blocks are born before it has heard of the exec. */
+	control = bpf_map_lookup_elem(&target_controls, &event.event.slot);
+	if (control)
+		control->generation = 1;
 	counters->account = event.new_account;
 	send_event(&event, sizeof(event));
 	return 0;
+}
+
+/* What the thread's reallocs had taken out of the map is gone, as in a call left by longjmp. */
+static __always_inline void thread_abandon_calls(struct thread_state *state,
+						 struct record_target_counters *counters)
+{
+	for (__u32 i = 0; i < PENDING_CALLS_MAX && i < state->depth; i++) {
+		struct record_site *site;
+
+		COUNT(counters->abandoned_calls);
+		site = state->pending[i].has_old ? site_get(state->pending[i].old.site) : 0;
+		if (site)
+			site_remove_block(site, &state->pending[i].old);
+	}
+}
+
+/* All threads end by one exit or signal, or all but one by that one's exec. */
+static __always_inline bool is_whole_group_ending(struct task_struct *task)
+{
+	struct signal_struct *signal = task->signal;
+
+	if (BPF_CORE_READ(signal, flags) & SIGNAL_GROUP_EXIT)
+		return true;
+	return bpf_core_field_exists(signal->group_exec_task) &&
+	       BPF_CORE_READ(signal, group_exec_task);
 }
 
 SEC("tp_btf/sched_process_exit")
@@ -67,10 +101,12 @@ int BPF_PROG(target_exit, struct task_struct *task)
 		return 0;
 	event.account = counters->account;
 	state = bpf_task_storage_get(&thread_states, task, 0, 0);
-	if (state && state->account == counters->account && state->depth)
-		__sync_fetch_and_add(&counters->abandoned_calls, state->depth);
+	if (state && state->account == counters->account)
+		thread_abandon_calls(state, counters);
 	if (!BPF_CORE_READ(task, signal, live.counter)) /* it was the last thread */
 		send_event(&event, sizeof(event));
+	else if (task->pid == task->tgid && !is_whole_group_ending(task))
+		COUNT(counters->main_thread_exits);
 	return 0;
 }
 

@@ -6,7 +6,16 @@
 #include "block.h"
 #include "pending.h"
 
+#include <bpf/bpf_core_read.h>
+
 #define PROT_NONE 0
+
+/*
+ * How far from malloc's entry, in code and on the stack, an allocator's own call of mmap can be:
+ * glibc's malloc.o, arenas and all, is 20 KiB.
+ */
+#define ALLOCATOR_CODE_BYTES  (32 << 10)
+#define ALLOCATOR_STACK_BYTES 4096
 
 static __always_inline void send_mapping(const struct call *call,
 					 struct record_event_mapping *event)
@@ -21,17 +30,39 @@ static __always_inline void send_mapping(const struct call *call,
 
 /*
  * munmap is reported before it happens: afterwards another thread may already have been given the
- * range, and its mapping would be taken for this one. What the kernel refuses is left out.
+ * range, and its mapping would be taken for this one. What the kernel refuses at sight is left out:
+ * no length, not on a page, beyond what a process can map.
  */
 static __always_inline int enter_unmap(const struct call *call)
 {
 	struct record_event_mapping event = {.operation = RECORD_OPERATION_UNMAP,
 					     .address = PT_REGS_PARM1(call->ctx),
 					     .length_bytes = PT_REGS_PARM2(call->ctx)};
+	__u64 task_size;
 
-	if (event.length_bytes && !(event.address & (PAGE_BYTES - 1)))
+	task_size = BPF_CORE_READ(bpf_get_current_task_btf(), mm, task_size);
+	if (event.length_bytes && !(event.address & (PAGE_BYTES - 1)) &&
+	    event.address <= task_size && event.length_bytes <= task_size - event.address)
 		send_mapping(call, &event);
 	return SKIP_RETURN;
+}
+
+/*
+ * Whether a call of mmap comes from the midst of an allocation whose return isn't probed, of which
+ * nothing is pending: that mapping is the allocator's, not the program's. A block of any size may
+ * cause one: M_MMAP_THRESHOLD can be lowered, and where brk fails the heap itself is mapped.
+ */
+static __always_inline bool is_inside_skipped_call(const struct thread_state *state,
+						   __u64 stack_pointer)
+{
+	__u64 stack_bytes = state->skipped_stack_pointer - stack_pointer;
+	__u64 caller;
+
+	if (!stack_bytes || stack_bytes > ALLOCATOR_STACK_BYTES)
+		return false;
+	if (bpf_probe_read_user(&caller, sizeof(caller), (void *)stack_pointer))
+		return false;
+	return caller - state->skipped_address + ALLOCATOR_CODE_BYTES < 2 * ALLOCATOR_CODE_BYTES;
 }
 
 static __always_inline void pending_set_mapping(const struct call *call,

@@ -143,6 +143,7 @@ struct record_target_counters {
 	__u64 delayed_stacks;    /* ring buffer full: the stack is sent with a later event */
 	__u64 truncated_stacks;  /* deeper than RECORD_STACK_FRAMES_MAX */
 	__u64 lost_mapping_events; /* ring buffer full: the mapping account was resynchronised */
+	__u64 main_thread_exits;   /* the main thread ended and others go on */
 };
 
 /* Probe hits of one target on one CPU: what its watch costs. Index: slot, per CPU. */
@@ -158,6 +159,7 @@ struct record_host_counters {
 					reported */
 	__u64 lost_oom_events;       /* ring buffer full: an OOM kill counted but not described */
 	__u64 oom_kills;
+	__u64 sites_end; /* no site number from here on was ever in use */
 };
 
 /* ---- Events through the ring buffer ---- */
@@ -210,6 +212,7 @@ struct record_event_exec {
 	struct record_event event;
 	__u32 new_account;
 	__u32 is_leader_changed; /* another thread than the leader called exec and took its pid */
+	struct record_target_counters counters; /* the slot's, as the account ended */
 };
 
 /* fork of a target: event.pid is the parent's. */

@@ -44,15 +44,16 @@ static __always_inline __u64 log2_q16(__u64 value)
 }
 
 /*
- * Bytes to the next point, exponentially distributed with mean interval (at most 2^30), from 32
- * uniformly random bits.
+ * Bytes up to and with the one that holds the next point: exponentially distributed with mean
+ * interval (at most 2^30), from 32 uniformly random bits. At least 1, since there is no byte 0: or
+ * else a fresh draw, all that a short-lived thread ever has, would favour its first block.
  */
 static __always_inline __s64 sample_distance_bytes(__u32 random, __u64 interval_bytes)
 {
 	__u64 uniform = (__u64)random + 1; /* (0, 2^32] */
 	__u64 minus_ln_q16 = ((32ULL << 16) - log2_q16(uniform)) * LN2_Q16 >> 16;
 
-	return interval_bytes * minus_ln_q16 >> 16;
+	return (interval_bytes * minus_ln_q16 >> 16) + 1;
 }
 
 /*

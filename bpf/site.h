@@ -41,6 +41,23 @@ static __always_inline void site_send_stack(struct record_site *site, __u32 numb
 	}
 }
 
+/*
+ * Raises the mark up to which the daemon looks at the table. A few tries settle any race: whoever
+ * fails does so because somebody else has raised it.
+ */
+static __always_inline void site_mark_used(__u32 number)
+{
+	struct record_host_counters *host = host_counters_get();
+
+	for (int i = 0; host && i < 8; i++) {
+		__u64 end = host->sites_end;
+
+		if (number < end ||
+		    __sync_val_compare_and_swap(&host->sites_end, end, number + 1) == end)
+			return;
+	}
+}
+
 /* Makes the site of a stack not seen before. Returns its handle, 0 when the table is full. */
 static __always_inline __u32 site_make(const struct record_site_key *key,
 				       struct record_target_counters *counters)
@@ -53,6 +70,7 @@ static __always_inline __u32 site_make(const struct record_site_key *key,
 	site = bpf_map_lookup_elem(&sites, &number);
 	if (!site)
 		return 0;
+	site_mark_used(number);
 	site->account = key->account;
 	site->stack_hash = key->stack_hash;
 	site->first_ns = bpf_ktime_get_ns();

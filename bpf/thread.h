@@ -46,6 +46,9 @@ struct thread_state {
 	__s64 bytes_until_sample;
 	__u64 inner_address; /* the last block that a nested call returned */
 	__u64 inner_calls;   /* since the outermost call was entered */
+	/* The last call whose return isn't probed: it may still be under way. */
+	__u64 skipped_stack_pointer;
+	__u64 skipped_address; /* of the probe */
 	struct pending_call pending[PENDING_CALLS_MAX];
 	struct record_event_stack stack;
 	__u8 stack_copy[STACK_COPY_BYTES];

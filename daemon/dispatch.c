@@ -6,12 +6,15 @@
 
 #include <string.h>
 
+/* counters: the slot's at the exec, NULL where that was lost. */
 static void begin_next_account(struct state *state, struct target *target, uint32_t new_account,
-			       bool is_leader_changed)
+			       bool is_leader_changed,
+			       const struct record_target_counters *counters)
 {
-	state_end_account(state, account_by_number(state->accounts, target->account), "exec");
+	state_end_account(state, account_by_number(state->accounts, target->account), "exec",
+			  counters);
 	target_handle_exec(state->targets, target, new_account, is_leader_changed);
-	if (!account_open(state->accounts, target))
+	if (!account_open(state->accounts, target, counters))
 		log_write(LOG_ERROR, "process %d: out of memory for its account after exec",
 			  (int)target->identity.pid);
 }
@@ -23,7 +26,8 @@ static void handle_exec(struct state *state, const struct record_event_exec *eve
 
 	if (!target)
 		return;
-	begin_next_account(state, target, event->new_account, event->is_leader_changed);
+	begin_next_account(state, target, event->new_account, event->is_leader_changed,
+			   &event->counters);
 	log_write(LOG_NOTICE, "process %d now runs %s: a new account has begun",
 		  (int)target->identity.pid, target->identity.comm);
 }
@@ -118,26 +122,31 @@ bool dispatch_settle(struct state *state)
 	return is_put_off;
 }
 
-/* An exec or exit was lost to a full buffer: the truth is in /proc and in the counters. */
+/*
+ * An exec or exit was lost to a full buffer: the truth is in /proc and in the counters. The exit is
+ * reported before /proc shows it, so that one look may be too early: once there have been losses
+ * every target is looked at each time.
+ */
 static void check_lifecycles(struct state *state)
 {
 	const struct record_host_counters *host = probe_object_host_counters(state->object);
+	bool is_new_loss = host->lost_lifecycle_events != state->lifecycle_losses_seen;
 	struct target *target;
 	size_t cursor = 0;
 
-	if (host->lost_lifecycle_events == state->lifecycle_losses_seen)
+	if (!host->lost_lifecycle_events)
 		return;
 	state->lifecycle_losses_seen = host->lost_lifecycle_events;
+	if (is_new_loss)
+		account_expect_orphans(state->accounts);
 	while ((target = target_next(state->targets, &cursor))) {
 		uint32_t account = probe_object_counters(state->object)[target->slot].account;
-		struct process_identity identity;
 
-		target->is_refresh_due = true;
-		if (process_identify(target->identity.pid, &identity) ||
-		    identity.start_ticks != target->identity.start_ticks)
+		target->is_refresh_due |= is_new_loss;
+		if (process_is_over(&target->identity))
 			state_end_target(state, target, "exited");
-		else if (account != target->account)
-			begin_next_account(state, target, account, true);
+		else if (is_new_loss && account != target->account)
+			begin_next_account(state, target, account, true, NULL);
 	}
 }
 
@@ -150,6 +159,7 @@ static void tick_target(struct state *state, struct target *target, double now)
 		return;
 	}
 	target_sweep_forks(state->targets, target, now);
+	target_prune_modules(state->targets, target, now);
 	target_advance_generation(state->targets, target, now);
 	if (account)
 		account_tick(state->accounts, account, now);
@@ -164,6 +174,8 @@ void dispatch_tick(struct state *state)
 	int error;
 
 	pthread_mutex_lock(&state->lock);
+	/* What /proc is compared with is the account as of now. */
+	probe_object_consume(state->object);
 	check_lifecycles(state);
 	dispatch_settle(state);
 	while ((target = target_next(state->targets, &cursor)))
@@ -173,9 +185,13 @@ void dispatch_tick(struct state *state)
 	if (!purge)
 		return;
 	error = account_purge_run(state->object, purge);
-	if (error)
-		log_write(LOG_WARN,
-			  "what an ended account left in the kernel could not be "
-			  "cleared: %s",
-			  strerror(-error));
+	if (!error)
+		return;
+	log_write(LOG_WARN,
+		  "what an ended account left in the kernel could not be cleared: %s; memwatchd "
+		  "will try again",
+		  strerror(-error));
+	pthread_mutex_lock(&state->lock);
+	account_expect_orphans(state->accounts);
+	pthread_mutex_unlock(&state->lock);
 }

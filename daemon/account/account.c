@@ -65,7 +65,9 @@ struct site *account_site(struct account_table *table, struct account *account, 
 {
 	struct site *site;
 
-	if (number >= probe_object_limits(table->object)->sites_max)
+	/* An event of an account that was purged while it was under way names another's site. */
+	if (number >= probe_object_limits(table->object)->sites_max ||
+	    probe_object_sites(table->object)[number].account != account->number)
 		return NULL;
 	if (table->by_number[number])
 		return table->by_number[number];
@@ -127,10 +129,11 @@ struct account_storage {
 	struct mapping_context context;
 };
 
-struct account *account_open(struct account_table *table, struct target *target)
+struct account *account_open(struct account_table *table, struct target *target,
+			     const struct record_target_counters *counters)
 {
 	struct account_storage *storage = calloc(1, sizeof(*storage));
-	const struct record_target_counters *counters;
+	uint32_t overflow_site;
 	struct account *account;
 
 	if (!storage)
@@ -148,14 +151,20 @@ struct account *account_open(struct account_table *table, struct target *target)
 		account_free(account);
 		return NULL;
 	}
-	counters = &probe_object_counters(table->object)[target->slot];
+	overflow_site = probe_object_counters(table->object)[target->slot].overflow_site;
+	if (!counters)
+		counters = &probe_object_counters(table->object)[target->slot];
 	account->counters_before = *counters;
 	account->mappings_lost_seen = counters->lost_mapping_events;
+	account->mappings_lost_noted = counters->lost_mapping_events;
 	probe_object_hits(table->object, target->slot, &account->hits_before);
-	if (counters->overflow_site)
-		account->overflow_site = account_site(table, account, counters->overflow_site - 1);
+	if (overflow_site)
+		account->overflow_site = account_site(table, account, overflow_site - 1);
 	return account;
 }
+
+static void update_from(struct account_table *table, struct account *account,
+			const struct record_target_counters *counters);
 
 /* Ended accounts beyond ended_max go, oldest first. */
 static void table_trim(struct account_table *table)
@@ -177,11 +186,12 @@ static void table_trim(struct account_table *table)
 	table->count = kept;
 }
 
-void account_end(struct account_table *table, struct account *account, const char *reason)
+void account_end(struct account_table *table, struct account *account, const char *reason,
+		 const struct record_target_counters *counters)
 {
 	if (account->end_reason)
 		return;
-	account_update(table, account);
+	update_from(table, account, counters);
 	account->ended_seconds = clock_monotonic_seconds();
 	account->end_reason = reason;
 	account->target = NULL;
@@ -235,7 +245,8 @@ static void find_unannounced_sites(struct account_table *table, struct account *
 	if (known >= account->counters.sites)
 		return;
 	for (uint32_t number = 0; number < end; number++)
-		if (sites[number].account == account->number)
+		/* One without blocks may be a number that two threads made and one gave back. */
+		if (sites[number].account == account->number && sites[number].allocated_objects)
 			account_site(table, account, number);
 }
 
@@ -254,6 +265,7 @@ static void subtract_counters(struct record_target_counters *counters,
 	counters->delayed_stacks -= before->delayed_stacks;
 	counters->truncated_stacks -= before->truncated_stacks;
 	counters->lost_mapping_events -= before->lost_mapping_events;
+	counters->main_thread_exits -= before->main_thread_exits;
 }
 
 static void copy_target(struct account *account, const struct target *target)
@@ -267,14 +279,16 @@ static void copy_target(struct account *account, const struct target *target)
 	account->single_stepped_count = target->single_stepped_count;
 }
 
-void account_update(struct account_table *table, struct account *account)
+static void update_from(struct account_table *table, struct account *account,
+			const struct record_target_counters *counters)
 {
 	const struct record_site *sites = probe_object_sites(table->object);
 	const struct target *target = account->target;
 
 	if (account->end_reason || !target)
 		return;
-	account->counters = probe_object_counters(table->object)[target->slot];
+	account->counters =
+		counters ? *counters : probe_object_counters(table->object)[target->slot];
 	probe_object_hits(table->object, target->slot, &account->hits);
 	account->hits.allocations -= account->hits_before.allocations;
 	account->hits.frees -= account->hits_before.frees;
@@ -286,11 +300,25 @@ void account_update(struct account_table *table, struct account *account)
 		account->sites[i]->blocks = sites[account->sites[i]->number];
 }
 
+void account_update(struct account_table *table, struct account *account)
+{
+	update_from(table, account, NULL);
+}
+
 void account_read_numbers(const struct account *account, struct site_numbers *numbers)
 {
 	*numbers = (struct site_numbers){0};
 	for (size_t i = 0; i < account->site_count; i++)
 		site_add_numbers(account->sites[i], numbers);
+}
+
+size_t account_stackless_sites(const struct account *account)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < account->site_count; i++)
+		count += !account->sites[i]->stack && !account->sites[i]->blocks.is_stack_sent;
+	return count;
 }
 
 double account_observed_seconds(const struct account *account, double now_seconds)

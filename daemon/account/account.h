@@ -30,6 +30,7 @@ struct account {
 	uint64_t allocator_mapping_bytes; /* mapped by allocators for themselves, since watched */
 	uint64_t mappings_refused;        /* no room in the mapping table */
 	uint64_t mappings_lost_seen;      /* lost events that were made good by looking at /proc */
+	uint64_t mappings_lost_noted;     /* as of the last look */
 
 	uint32_t generation; /* as of the last update, with the times when the last ones began */
 	double generation_start_seconds[RECORD_GENERATIONS];
@@ -55,13 +56,18 @@ struct account_table;
 struct account_table *account_table_new(struct probe_object *object, size_t ended_max);
 void account_table_free(struct account_table *table);
 
-/* Begins the account of a target's current program. NULL when out of memory. */
-struct account *account_open(struct account_table *table, struct target *target);
 /*
- * Ends it: reads the final numbers. To be called while the target still has its slot. The kernel's
- * entries are purged by the next account_purge().
+ * Begins the account of a target's current program. counters: what its slot had counted when the
+ * program began, NULL: as of now. NULL when out of memory.
  */
-void account_end(struct account_table *table, struct account *account, const char *reason);
+struct account *account_open(struct account_table *table, struct target *target,
+			     const struct record_target_counters *counters);
+/*
+ * Ends it: reads the final numbers. counters: the slot's at the end, NULL: as of now. To be called
+ * while the target still has its slot. The kernel's entries are purged by the next account_purge().
+ */
+void account_end(struct account_table *table, struct account *account, const char *reason,
+		 const struct record_target_counters *counters);
 
 /* The account that goes on, or else the one of that pid that ended last. NULL: none. */
 struct account *account_by_pid(const struct account_table *table, pid_t pid);
@@ -85,6 +91,8 @@ void account_tick(struct account_table *table, struct account *account, double n
 
 /* All sites together, as of the last update. */
 void account_read_numbers(const struct account *account, struct site_numbers *numbers);
+/* Sites whose stack found no room in the ring buffer, and no later block has sent it. */
+size_t account_stackless_sites(const struct account *account);
 /* How long it was observed, up to now or its end. */
 double account_observed_seconds(const struct account *account, double now_seconds);
 /* What the site's numbers say. */
@@ -96,6 +104,11 @@ void account_judge(const struct account *account, const struct site *site, doubl
  * it: it may take a tenth of a second) does it and frees it. NULL: nothing to do.
  */
 struct account_purge;
+/*
+ * Says that there may be accounts in the kernel that never were, or are no more, known here: a
+ * watch failed, an exec was lost or overtaken by unwatch. The next purge looks for them.
+ */
+void account_expect_orphans(struct account_table *table);
 struct account_purge *account_purge_take(struct account_table *table);
 int account_purge_run(struct probe_object *object, struct account_purge *purge);
 

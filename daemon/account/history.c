@@ -99,6 +99,10 @@ static int read_ranges(pid_t pid, struct mapping_range **ranges, size_t *count)
 	return error;
 }
 
+/*
+ * Events from before the loss may still be in the ring buffer, and what they map may be unmapped by
+ * one that was lost: so it takes a second look, when they have been handled.
+ */
 static void make_good_lost_mappings(struct account_table *table, struct account *account)
 {
 	uint64_t lost =
@@ -108,9 +112,11 @@ static void make_good_lost_mappings(struct account_table *table, struct account 
 
 	if (lost == account->mappings_lost_seen)
 		return;
-	if (!read_ranges(account->identity.pid, &ranges, &count))
+	/* Without a main thread /proc shows no mappings at all. */
+	if (!read_ranges(account->identity.pid, &ranges, &count) && count)
 		mapping_table_intersect(account->mappings, ranges, count);
-	account->mappings_lost_seen = lost;
+	account->mappings_lost_seen = account->mappings_lost_noted;
+	account->mappings_lost_noted = lost;
 	free(ranges);
 }
 

@@ -15,6 +15,7 @@ struct account_table {
 	/* What ended and is still in the kernel. */
 	uint32_t *purge_accounts;
 	size_t purge_account_count;
+	bool has_orphans; /* the kernel may hold accounts that nobody here knows of */
 };
 
 /* Finds or makes the daemon's side of a kernel site. NULL: no such account, or out of memory. */

@@ -34,7 +34,6 @@ struct probe_object {
 	struct shared_map sites, controls, counters, host_counters, last_account;
 	int cpu_count;
 	bool has_sessions;
-	uint32_t sites_end; /* no number from here on was ever in use */
 	probe_event_fn handler;
 	void *handler_context;
 	uint64_t events;
@@ -305,6 +304,18 @@ uint32_t probe_object_new_account(struct probe_object *object)
 	return __atomic_add_fetch(last, 1, __ATOMIC_SEQ_CST);
 }
 
+/* As site_mark_used() of bpf/site.h. */
+static void mark_site_used(struct probe_object *object, uint32_t number)
+{
+	struct record_host_counters *host = object->host_counters.memory;
+	uint64_t end = __atomic_load_n(&host->sites_end, __ATOMIC_RELAXED);
+
+	while (number >= end &&
+	       !__atomic_compare_exchange_n(&host->sites_end, &end, (uint64_t)number + 1, false,
+					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+		;
+}
+
 uint32_t probe_object_new_overflow_site(struct probe_object *object, uint32_t account)
 {
 	int fd = bpf_map__fd(object->skeleton->maps.free_sites);
@@ -313,6 +324,7 @@ uint32_t probe_object_new_overflow_site(struct probe_object *object, uint32_t ac
 
 	if (bpf_map_lookup_and_delete_elem(fd, NULL, &number))
 		return 0;
+	mark_site_used(object, number);
 	site = &probe_object_sites(object)[number];
 	site->is_stack_sent = 1; /* it has none */
 	site->account = account;
@@ -358,19 +370,9 @@ void probe_object_reset_hits(struct probe_object *object, uint32_t slot)
 	free(zeros);
 }
 
-/*
- * Numbers are given out from the lowest, and ones that were used before again first: so beyond the
- * highest one ever used the first unused one ends the table, and the rest is never even touched.
- */
-uint32_t probe_object_sites_end(struct probe_object *object)
+uint32_t probe_object_sites_end(const struct probe_object *object)
 {
-	const struct record_site *sites = probe_object_sites(object);
-	uint32_t end = __atomic_load_n(&object->sites_end, __ATOMIC_RELAXED);
-
-	while (end < object->limits.sites_max && sites[end].account)
-		end++;
-	__atomic_store_n(&object->sites_end, end, __ATOMIC_RELAXED);
-	return end;
+	return (uint32_t)probe_object_host_counters(object)->sites_end;
 }
 
 static bool is_among(uint32_t account, const uint32_t *accounts, size_t account_count)
@@ -397,7 +399,7 @@ static void recycle_sites(struct probe_object *object, const uint32_t *accounts,
 	}
 }
 
-int probe_object_purge(struct probe_object *object, const uint32_t *accounts, size_t account_count)
+static int purge_batch(struct probe_object *object, const uint32_t *accounts, size_t account_count)
 {
 	int fd = bpf_map__fd(object->skeleton->maps.ended_accounts);
 	LIBBPF_OPTS(bpf_test_run_opts, options);
@@ -412,6 +414,21 @@ int probe_object_purge(struct probe_object *object, const uint32_t *accounts, si
 		bpf_map_delete_elem(fd, &accounts[i]);
 	if (!error)
 		recycle_sites(object, accounts, account_count);
+	return error;
+}
+
+int probe_object_purge(struct probe_object *object, const uint32_t *accounts, size_t account_count)
+{
+	size_t batch_max = bpf_map__max_entries(object->skeleton->maps.ended_accounts);
+	int error = 0;
+
+	while (account_count > 0 && !error) {
+		size_t batch = account_count < batch_max ? account_count : batch_max;
+
+		error = purge_batch(object, accounts, batch);
+		accounts += batch;
+		account_count -= batch;
+	}
 	return error;
 }
 

@@ -62,8 +62,11 @@ void probe_object_reset_hits(struct probe_object *object, uint32_t slot);
  * Takes about 0.1 us for each entry of the block map; needs no lock. 0 or -errno.
  */
 int probe_object_purge(struct probe_object *object, const uint32_t *accounts, size_t account_count);
-/* One past the highest site number ever in use: where a walk over the sites may end. */
-uint32_t probe_object_sites_end(struct probe_object *object);
+/*
+ * One past the highest site number ever in use: where a walk over the sites ends. Numbers are given
+ * out from the lowest, and those used before first: the rest of the table is never even touched.
+ */
+uint32_t probe_object_sites_end(const struct probe_object *object);
 
 typedef void (*probe_event_fn)(void *context, const struct record_event *event, size_t bytes);
 /* Events go to the function, from within probe_object_consume(). To be set once. */

@@ -26,13 +26,17 @@ struct target_module {
 	struct probe_link *link;
 };
 
+static void detach_module(struct target_table *table, struct target_module *probed)
+{
+	table->backend->detach(probed->link);
+	probe_plan_clear(&probed->plan);
+	module_release(probed->module);
+}
+
 void target_detach(struct target_table *table, struct target *target)
 {
-	for (size_t i = 0; i < target->module_count; i++) {
-		table->backend->detach(target->modules[i].link);
-		probe_plan_clear(&target->modules[i].plan);
-		module_release(target->modules[i].module);
-	}
+	for (size_t i = 0; i < target->module_count; i++)
+		detach_module(table, &target->modules[i]);
 	free(target->modules);
 	target->modules = NULL;
 	target->module_count = 0;
@@ -76,6 +80,20 @@ static int attach_plan(struct target_table *table, struct target *target, struct
 	return 0;
 }
 
+/* allocators holds one name for each kind, however many modules bring it. */
+static void add_allocator(struct target *target, const struct probe_plan *plan)
+{
+	size_t used = strlen(target->allocators);
+	char name[sizeof(plan->allocators)];
+
+	if (!plan->has_allocator)
+		return;
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(plan->allocators, ","), plan->allocators);
+	if (!strstr(target->allocators, name))
+		snprintf(target->allocators + used, sizeof(target->allocators) - used, "%s%s",
+			 used ? "," : "", name);
+}
+
 static void attach_module(struct target_table *table, struct target *target, struct module *module)
 {
 	struct probe_plan plan;
@@ -95,19 +113,7 @@ static void attach_module(struct target_table *table, struct target *target, str
 		probe_plan_clear(&plan);
 		return;
 	}
-	if (plan.has_allocator) {
-		/* allocators holds one name for each kind, however many modules bring it */
-		char name[sizeof(plan.allocators)];
-
-		snprintf(name, sizeof(name), "%.*s", (int)strcspn(plan.allocators, ","),
-			 plan.allocators);
-		if (!strstr(target->allocators, name)) {
-			size_t used = strlen(target->allocators);
-
-			snprintf(target->allocators + used, sizeof(target->allocators) - used,
-				 "%s%s", used ? "," : "", name);
-		}
-	}
+	add_allocator(target, &plan);
 }
 
 int target_attach(struct target_table *table, struct target *target)
@@ -138,6 +144,44 @@ bool target_refresh_if_due(struct target_table *table, struct target *target)
 		target->refreshed_seconds = clock_monotonic_seconds();
 	}
 	return target->is_refresh_due;
+}
+
+static bool is_mapped(const struct target *target, const struct module *module)
+{
+	size_t count = address_space_module_count(target->space);
+
+	for (size_t i = 0; i < count; i++)
+		if (address_space_module(target->space, i) == module)
+			return true;
+	return false;
+}
+
+void target_prune_modules(struct target_table *table, struct target *target, double now_seconds)
+{
+	size_t count, kept = 0;
+
+	if (target->prune_due_seconds <= 0 || now_seconds < target->prune_due_seconds)
+		return;
+	target->prune_due_seconds = 0;
+	/* No modules at all: its main thread has ended, and /proc shows nothing of the others. */
+	if (target_attach(table, target) || !address_space_module_count(target->space))
+		return;
+	count = target->module_count;
+	target->probe_count = target->single_stepped_count = target->module_count = 0;
+	target->allocators[0] = '\0';
+	for (size_t i = 0; i < count; i++) {
+		struct target_module *probed = &target->modules[i];
+
+		if (!is_mapped(target, probed->module)) {
+			detach_module(table, probed);
+			continue;
+		}
+		target->probe_count += probed->plan.point_count;
+		target->single_stepped_count += probed->plan.single_stepped_count;
+		add_allocator(target, &probed->plan);
+		target->modules[kept++] = *probed;
+	}
+	target->module_count = kept;
 }
 
 /* ---- Forks ---- */

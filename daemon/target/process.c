@@ -119,6 +119,21 @@ int process_identify(pid_t pid, struct process_identity *identity)
 	return error ? error : identify(pid, &stat, identity);
 }
 
+bool process_is_over(const struct process_identity *identity)
+{
+	struct process_stat stat;
+	uint64_t threads;
+	char path[64];
+	int error = read_stat(identity->pid, &stat);
+
+	if (error || stat.start_ticks != identity->start_ticks)
+		return error == -ESRCH || !error;
+	if (stat.state != 'Z' && stat.state != 'X')
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)identity->pid);
+	return procfs_read_number(path, "Threads", &threads) || threads <= 1;
+}
+
 static pid_t thread_group_of(pid_t pid)
 {
 	char path[64];

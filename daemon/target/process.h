@@ -21,6 +21,9 @@ struct process_error {
 	char message[400];
 };
 
+/* Whether that process is over: reaped, or a zombie without threads (its leader alone may be one).
+ */
+bool process_is_over(const struct process_identity *identity);
 /* Reads the identity. 0, -ESRCH, other -errno. */
 int process_identify(pid_t pid, struct process_identity *identity);
 /*

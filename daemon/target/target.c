@@ -16,6 +16,9 @@
  */
 #define GENERATION_SECONDS_MIN 1.0
 
+/* By then the loader has mapped what a new program is linked with. */
+#define PRUNE_DELAY_SECONDS 5.0
+
 __attribute__((format(printf, 2, 3))) static void set_error(struct process_error *error,
 							    const char *format, ...)
 {
@@ -236,6 +239,7 @@ void target_handle_exec(struct target_table *table, struct target *target, uint3
 	if (is_leader_changed)
 		target_detach(table, target);
 	target_attach(table, target);
+	target->prune_due_seconds = target->watched_since_seconds + PRUNE_DELAY_SECONDS;
 }
 
 /* ---- Finding ---- */

@@ -44,6 +44,7 @@ struct target {
 	bool is_refresh_due;      /* the loader has mapped or unmapped something */
 	double refreshed_seconds; /* monotonic; 0: the next one is not to be put off */
 	double sweep_due_seconds; /* > 0: a fork copied breakpoints, they are swept out then */
+	double prune_due_seconds; /* > 0: probes of the program before exec are taken out then */
 };
 
 struct target_table;
@@ -94,6 +95,8 @@ uint32_t target_lease_count(const struct target *target);
 /* Begins a new generation when the current one has lasted long enough for the target's age. */
 void target_advance_generation(struct target_table *table, struct target *target,
 			       double now_seconds);
+/* Takes out the probes of modules that the program before the last exec alone had mapped. */
+void target_prune_modules(struct target_table *table, struct target *target, double now_seconds);
 /* A fork has copied the breakpoints: schedules their sweep. */
 void target_handle_fork(struct target *target, double now_seconds);
 /* Sweeps copied breakpoints out when that is due. */

@@ -34,6 +34,9 @@ static const struct loss_kind loss_kinds[] = {
 	     "sites_max)"),
 	LOSS("mapping_events", lost_mapping_events,
 	     "mappings are not accounted because the event buffer was full (raise ring_buffer)"),
+	LOSS("main_thread_exits", main_thread_exits,
+	     "main thread has ended: the kernel takes the probes out of a process that goes on "
+	     "without it"),
 	LOSS("missed_frees", missed_frees, NULL),
 	LOSS("abandoned_calls", abandoned_calls, NULL),
 	LOSS("delayed_stacks", delayed_stacks, NULL),
@@ -101,7 +104,7 @@ struct answer_loss *losses_of_state(struct state *state, size_t *count)
 
 uint64_t losses_lost_events(const struct account *account)
 {
-	uint64_t sum = account->mappings_refused;
+	uint64_t sum = account->mappings_refused + account_stackless_sites(account);
 
 	for (size_t i = 0; i < LOSS_KINDS; i++)
 		if (loss_kinds[i].consequence)
@@ -114,6 +117,7 @@ char *losses_explain(const struct account *account)
 	char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
+	size_t stackless = account_stackless_sites(account);
 	const char *separator = "";
 
 	if (!out)
@@ -135,9 +139,16 @@ char *losses_explain(const struct account *account)
 			loss_kinds[i].consequence);
 		separator = "; ";
 	}
-	if (account->mappings_refused)
+	if (account->mappings_refused) {
 		fprintf(out, "%s%llu mappings are not accounted: too many or out of range",
 			separator, (unsigned long long)account->mappings_refused);
+		separator = "; ";
+	}
+	if (stackless)
+		fprintf(out,
+			"%s%zu sites have no stack because the event buffer was full when they "
+			"were made (raise ring_buffer)",
+			separator, stackless);
 	fclose(out);
 	if (text && *text)
 		return text;

@@ -3,19 +3,20 @@
 
 #include "view/losses.h"
 
-void state_end_account(struct state *state, struct account *account, const char *reason)
+void state_end_account(struct state *state, struct account *account, const char *reason,
+		       const struct record_target_counters *counters)
 {
 	if (!account || account->end_reason)
 		return;
 	/* Its end may push an ended account out of the table, this one too when none is kept. */
 	account_hold(account);
-	account_end(state->accounts, account, reason);
+	account_end(state->accounts, account, reason, counters);
 	losses_add_ended(&state->ended_losses, account);
 	account_release(account);
 }
 
 void state_end_target(struct state *state, struct target *target, const char *reason)
 {
-	state_end_account(state, account_by_number(state->accounts, target->account), reason);
+	state_end_account(state, account_by_number(state->accounts, target->account), reason, NULL);
 	target_unwatch(state->targets, target);
 }

@@ -32,6 +32,7 @@ struct state {
 /* Ends the watch of a target and its account. Under the lock. */
 void state_end_target(struct state *state, struct target *target, const char *reason);
 /* Ends the account alone, when the target goes on with another one. */
-void state_end_account(struct state *state, struct account *account, const char *reason);
+void state_end_account(struct state *state, struct account *account, const char *reason,
+		       const struct record_target_counters *counters);
 
 #endif

@@ -47,12 +47,15 @@ static int start_watch(struct state *state, pid_t pid, uint64_t interval_bytes,
 	int result = target_watch(state->targets, pid, interval_bytes, target, &reason);
 
 	if (result) {
+		/* Its account had begun in the kernel. */
+		account_expect_orphans(state->accounts);
 		set_error(error, "%s", reason.message);
 		return result;
 	}
-	if (account_open(state->accounts, *target))
+	if (account_open(state->accounts, *target, NULL))
 		return 0;
 	target_unwatch(state->targets, *target);
+	account_expect_orphans(state->accounts);
 	set_error(error, "out of memory");
 	return -ENOMEM;
 }
