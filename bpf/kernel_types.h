@@ -51,6 +51,18 @@ struct mm_struct___before_6_2 {
 	struct mm_rss_stat rss_stat;
 };
 
+struct mm_struct___before_6_18 {
+	unsigned long flags;
+};
+
+typedef struct {
+	unsigned long __mm_flags[1];
+} mm_flags_t;
+
+struct mm_struct___since_6_18 {
+	mm_flags_t flags;
+};
+
 typedef struct {
 	__u32 val;
 } kuid_t;

@@ -30,6 +30,27 @@ static __always_inline void send_event(void *event, __u64 size_bytes)
 		COUNT(host->lost_lifecycle_events);
 }
 
+#define DUMPABLE_MASK 3 /* the low bits of mm->flags; 1: by its user (SUID_DUMP_USER) */
+#define DUMPABLE_USER 1
+
+/*
+ * Programs that are set-user-id, set-group-id, bring capabilities or may not be read run on behalf
+ * of a user who may not look into them, as with ptrace; the user id alone does not tell.
+ */
+static __always_inline __u32 task_owner(struct task_struct *task)
+{
+	struct mm_struct *mm = BPF_CORE_READ(task, mm);
+	struct mm_struct___since_6_18 *newer = (void *)mm;
+	struct mm_struct___before_6_18 *older = (void *)mm;
+	unsigned long flags = 0;
+
+	if (bpf_core_field_exists(newer->flags))
+		bpf_core_read(&flags, sizeof(flags), &newer->flags);
+	else
+		bpf_core_read(&flags, sizeof(flags), &older->flags);
+	return (flags & DUMPABLE_MASK) == DUMPABLE_USER ? BPF_CORE_READ(task, cred, euid.val) : 0;
+}
+
 /*
  * The old memory is gone and the new program is about to start: from here on blocks belong to a new
  * account. The daemon learns of it by the event and makes up what an account needs.
@@ -51,6 +72,7 @@ int BPF_PROG(target_exec, struct task_struct *task, int old_pid, struct linux_bi
 	event.new_account = __sync_fetch_and_add(last, 1) + 1;
 	event.is_leader_changed = old_pid != task->pid;
 	event.counters = *counters;
+	event.uid = task_owner(task);
 	counters->overflow_site = 0;
 	counters->blocks = 0;
 	counters->sites = 0;

@@ -212,6 +212,8 @@ struct record_event_exec {
 	struct record_event event;
 	__u32 new_account;
 	__u32 is_leader_changed; /* another thread than the leader called exec and took its pid */
+	__u32 uid;               /* who may look into the new program: 0 when it is not dumpable */
+	__u32 zero;
 	struct record_target_counters counters; /* the slot's, as the account ended */
 };
 

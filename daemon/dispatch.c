@@ -8,12 +8,12 @@
 
 /* counters: the slot's at the exec, NULL where that was lost. */
 static void begin_next_account(struct state *state, struct target *target, uint32_t new_account,
-			       bool is_leader_changed,
+			       bool is_leader_changed, uid_t uid,
 			       const struct record_target_counters *counters)
 {
 	state_end_account(state, account_by_number(state->accounts, target->account), "exec",
 			  counters);
-	target_handle_exec(state->targets, target, new_account, is_leader_changed);
+	target_handle_exec(state->targets, target, new_account, is_leader_changed, uid);
 	if (!account_open(state->accounts, target, counters))
 		log_write(LOG_ERROR, "process %d: out of memory for its account after exec",
 			  (int)target->identity.pid);
@@ -26,7 +26,15 @@ static void handle_exec(struct state *state, const struct record_event_exec *eve
 
 	if (!target)
 		return;
-	begin_next_account(state, target, event->new_account, event->is_leader_changed,
+	/* Who may not look into the new program may not slow it down either. */
+	if (event->uid != target->identity.uid && !target->is_for_all) {
+		log_write(LOG_NOTICE,
+			  "process %d now runs a program of another user: its watch ends",
+			  (int)target->identity.pid);
+		state_end_target(state, target, "exec of another user's program");
+		return;
+	}
+	begin_next_account(state, target, event->new_account, event->is_leader_changed, event->uid,
 			   &event->counters);
 	log_write(LOG_NOTICE, "process %d now runs %s: a new account has begun",
 		  (int)target->identity.pid, target->identity.comm);
@@ -40,6 +48,7 @@ static void handle_exit(struct state *state, const struct record_event *event)
 		return;
 	log_write(LOG_NOTICE, "process %d (%s) has exited", (int)target->identity.pid,
 		  target->identity.comm);
+	target->is_over = true;
 	state_end_target(state, target, "exited");
 }
 
@@ -143,10 +152,14 @@ static void check_lifecycles(struct state *state)
 		uint32_t account = probe_object_counters(state->object)[target->slot].account;
 
 		target->is_refresh_due |= is_new_loss;
-		if (process_is_over(&target->identity))
+		if (process_is_over(&target->identity)) {
+			target->is_over = true;
 			state_end_target(state, target, "exited");
-		else if (is_new_loss && account != target->account)
-			begin_next_account(state, target, account, true, NULL);
+		} else if (is_new_loss && account != target->account && !target->is_for_all) {
+			state_end_target(state, target, "exec"); /* of whose program is not known */
+		} else if (is_new_loss && account != target->account) {
+			begin_next_account(state, target, account, true, 0, NULL);
+		}
 	}
 }
 
@@ -168,6 +181,7 @@ static void tick_target(struct state *state, struct target *target, double now)
 void dispatch_tick(struct state *state)
 {
 	double now = clock_monotonic_seconds();
+	struct target_links *orphans;
 	struct account_purge *purge;
 	struct target *target;
 	size_t cursor = 0;
@@ -180,8 +194,10 @@ void dispatch_tick(struct state *state)
 	dispatch_settle(state);
 	while ((target = target_next(state->targets, &cursor)))
 		tick_target(state, target, now);
+	orphans = target_orphans_take(state->targets);
 	purge = account_purge_take(state->accounts);
 	pthread_mutex_unlock(&state->lock);
+	target_orphans_detach(orphans);
 	if (!purge)
 		return;
 	error = account_purge_run(state->object, purge);

@@ -166,19 +166,28 @@ struct account *account_open(struct account_table *table, struct target *target,
 static void update_from(struct account_table *table, struct account *account,
 			const struct record_target_counters *counters);
 
-/* Ended accounts beyond ended_max go, oldest first. */
+/*
+ * Ended accounts beyond ended_max go, oldest first; and those whose sites would be more than the
+ * living can ever have, or else a program with many stacks that executes itself fills our memory.
+ */
 static void table_trim(struct account_table *table)
 {
-	size_t ended = 0, kept = 0;
+	size_t sites_max = probe_object_limits(table->object)->sites_max;
+	size_t ended = 0, ended_sites = 0, kept = 0;
 
-	for (size_t i = 0; i < table->count; i++)
-		ended += table->accounts[i]->end_reason != NULL;
+	for (size_t i = 0; i < table->count; i++) {
+		if (!table->accounts[i]->end_reason)
+			continue;
+		ended++;
+		ended_sites += table->accounts[i]->site_count;
+	}
 	for (size_t i = 0; i < table->count; i++) {
 		struct account *account = table->accounts[i];
 
-		if (account->end_reason && ended > table->ended_max) {
-			account_release(account);
+		if (account->end_reason && (ended > table->ended_max || ended_sites > sites_max)) {
 			ended--;
+			ended_sites -= account->site_count;
+			account_release(account);
 		} else {
 			table->accounts[kept++] = account;
 		}

@@ -23,7 +23,7 @@
 #endif
 
 /* Bounds on what a file may make us read and remember; real ones stay far below. */
-#define TABLE_BYTES_MAX   (256ULL << 20)
+#define TABLE_BYTES_MAX   (64ULL << 20)
 #define PLACES_MAX        (1U << 20)
 #define CHUNK_BYTES       65536
 #define SYMBOLS_PER_CHUNK (CHUNK_BYTES / sizeof(Elf64_Sym))

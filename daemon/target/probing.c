@@ -7,9 +7,11 @@
 #include "target/table.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /*
  * Most forks exec at once and lose their copied breakpoints by that; those that live on are swept
@@ -20,23 +22,105 @@
 /* Mappings are not read again sooner than this just because the loader was busy. */
 #define REFRESH_SECONDS_MIN 0.05
 
+/* Everybody waits while the files of a target are searched for allocators; real ones take 0.3 s. */
+#define PLAN_SECONDS_MAX 2.0
+
+/*
+ * Probes in files that aren't mapped any more stay: a program that has just been executed will soon
+ * map its libraries again. But no more than this, or else a chain of programs fills our tables.
+ */
+#define UNMAPPED_PROBED_MAX 16
+
 struct target_module {
 	struct module *module;
-	struct probe_plan plan; /* cookies with the slot */
-	struct probe_link *link;
+	struct probe_plan plan;  /* cookies with the slot */
+	struct probe_link *link; /* NULL: there is nothing to probe in it */
+	dev_t device;            /* of the file that has the probes */
+	ino_t inode;
 };
 
-static void detach_module(struct target_table *table, struct target_module *probed)
+/* ---- Many links at once ---- */
+
+/* Taking one link out waits 50 ms for the kernel; many that wait together take no longer. */
+#define DETACH_THREADS_MAX 64
+
+struct target_links {
+	const struct probe_backend *backend;
+	size_t count, next;
+	struct probe_link *links[];
+};
+
+static void *detach_links(void *context)
 {
-	table->backend->detach(probed->link);
+	struct target_links *links = context;
+	size_t index;
+
+	while ((index = __atomic_fetch_add(&links->next, 1, __ATOMIC_RELAXED)) < links->count)
+		links->backend->detach(links->links[index]);
+	return NULL;
+}
+
+/* Moves the target's links over; those for which there is no memory stay. */
+static void orphan_links(struct target_table *table, struct target *target)
+{
+	size_t count = table->orphans ? table->orphans->count : 0;
+	struct target_links *grown =
+		realloc(table->orphans,
+			sizeof(*grown) + (count + target->module_count) * sizeof(grown->links[0]));
+
+	if (!grown)
+		return;
+	*grown = (struct target_links){.backend = table->backend, .count = count};
+	for (size_t i = 0; i < target->module_count; i++) {
+		if (!target->modules[i].link)
+			continue;
+		grown->links[grown->count++] = target->modules[i].link;
+		target->modules[i].link = NULL;
+	}
+	table->orphans = grown;
+}
+
+struct target_links *target_orphans_take(struct target_table *table)
+{
+	struct target_links *links = table->orphans;
+
+	table->orphans = NULL;
+	return links;
+}
+
+void target_orphans_detach(struct target_links *links)
+{
+	pthread_t threads[DETACH_THREADS_MAX];
+	size_t thread_count = 0;
+
+	if (!links)
+		return;
+	while (thread_count < DETACH_THREADS_MAX && thread_count + 1 < links->count &&
+	       !pthread_create(&threads[thread_count], NULL, detach_links, links))
+		thread_count++;
+	detach_links(links);
+	while (thread_count > 0)
+		pthread_join(threads[--thread_count], NULL);
+	free(links);
+}
+
+static void release_module(struct target_table *table, struct target *target,
+			   struct target_module *probed)
+{
+	if (probed->link)
+		table->backend->detach(probed->link);
+	target->probe_count -= probed->plan.point_count;
+	target->single_stepped_count -= probed->plan.single_stepped_count;
 	probe_plan_clear(&probed->plan);
 	module_release(probed->module);
 }
 
 void target_detach(struct target_table *table, struct target *target)
 {
+	if (target->is_over)
+		orphan_links(table, target);
 	for (size_t i = 0; i < target->module_count; i++)
-		detach_module(table, &target->modules[i]);
+		release_module(table, target, &target->modules[i]);
 	free(target->modules);
 	target->modules = NULL;
 	target->module_count = 0;
@@ -45,10 +129,43 @@ void target_detach(struct target_table *table, struct target *target)
 	target->allocators[0] = '\0';
 }
 
+/* ---- Which modules ---- */
+
+static bool is_mapped(const struct target *target, const struct module *module)
+{
+	size_t count = address_space_module_count(target->space);
+
+	for (size_t i = 0; i < count; i++)
+		if (address_space_module(target->space, i) == module)
+			return true;
+	return false;
+}
+
+/* The file through which the target maps a module now: copies of a file are one module. */
+static int stat_module(const struct target *target, const struct module *module,
+		       struct stat *status)
+{
+	char path[128];
+	int error = address_space_module_proc_path(target->space, module, path, sizeof(path));
+
+	return error ? error : stat(path, status) ? -errno : 0;
+}
+
+static bool is_current(const struct target *target, const struct target_module *probed)
+{
+	struct stat status;
+
+	if (!is_mapped(target, probed->module))
+		return false;
+	return !probed->link || (!stat_module(target, probed->module, &status) &&
+				 status.st_dev == probed->device && status.st_ino == probed->inode);
+}
+
+/* Whether it has been seen to: it is probed, or known to hold nothing to probe. */
 static bool target_has_module(const struct target *target, const struct module *module)
 {
 	for (size_t i = 0; i < target->module_count; i++)
-		if (target->modules[i].module == module)
+		if (target->modules[i].module == module && is_current(target, &target->modules[i]))
 			return true;
 	return false;
 }
@@ -57,9 +174,10 @@ static int attach_plan(struct target_table *table, struct target *target, struct
 		       struct probe_plan *plan)
 {
 	struct target_module *grown;
-	struct probe_link *link;
+	struct probe_link *link = NULL;
+	struct stat status = {0};
 	char path[128];
-	int error;
+	int error = 0;
 
 	for (size_t i = 0; i < plan->point_count; i++)
 		plan->points[i].cookie |= (uint64_t)target->slot << RECORD_COOKIE_SLOT_SHIFT;
@@ -67,14 +185,21 @@ static int attach_plan(struct target_table *table, struct target *target, struct
 	if (!grown)
 		return -ENOMEM;
 	target->modules = grown;
-	error = address_space_module_proc_path(target->space, module, path, sizeof(path));
-	if (!error)
+	if (plan->point_count)
+		error = address_space_module_proc_path(target->space, module, path, sizeof(path));
+	if (!error && plan->point_count)
+		error = stat_module(target, module, &status);
+	if (!error && plan->point_count)
 		error = table->backend->attach(table->object, target->identity.pid, path,
 					       plan->points, plan->point_count, &link);
 	if (error)
 		return error;
 	target->modules[target->module_count++] =
-		(struct target_module){.module = module_hold(module), .plan = *plan, .link = link};
+		(struct target_module){.module = module_hold(module),
+				       .plan = *plan,
+				       .link = link,
+				       .device = status.st_dev,
+				       .inode = status.st_ino};
 	target->probe_count += plan->point_count;
 	target->single_stepped_count += plan->single_stepped_count;
 	return 0;
@@ -97,12 +222,21 @@ static void add_allocator(struct target *target, const struct probe_plan *plan)
 static void attach_module(struct target_table *table, struct target *target, struct module *module)
 {
 	struct probe_plan plan;
+	double began;
 	int error;
 
 	if (target_has_module(target, module) || module_word_bits(module) != 64)
 		return;
-	if (probe_plan_make(module_fd(module), &plan) || !plan.point_count)
+	if (target->plan_seconds > PLAN_SECONDS_MAX) {
+		snprintf(target->attach_failure, sizeof(target->attach_failure),
+			 "its program files take more than %.0f s to examine: not all were looked "
+			 "into",
+			 PLAN_SECONDS_MAX);
 		return;
+	}
+	began = clock_monotonic_seconds();
+	probe_plan_make(module_fd(module), &plan);
+	target->plan_seconds += clock_monotonic_seconds() - began;
 	error = attach_plan(table, target, module, &plan);
 	if (error) {
 		snprintf(target->attach_failure, sizeof(target->attach_failure),
@@ -116,6 +250,27 @@ static void attach_module(struct target_table *table, struct target *target, str
 	add_allocator(target, &plan);
 }
 
+/* Takes out what isn't mapped any more, probed modules only when there are more than so many. */
+static void release_unmapped(struct target_table *table, struct target *target,
+			     size_t unmapped_probed_max)
+{
+	size_t unmapped_probed = 0, kept = 0;
+
+	for (size_t i = 0; i < target->module_count; i++)
+		unmapped_probed +=
+			target->modules[i].link && !is_current(target, &target->modules[i]);
+	for (size_t i = 0; i < target->module_count; i++) {
+		struct target_module *probed = &target->modules[i];
+		bool is_kept = probed->link && unmapped_probed <= unmapped_probed_max;
+
+		if (is_kept || is_current(target, probed))
+			target->modules[kept++] = *probed;
+		else
+			release_module(table, target, probed);
+	}
+	target->module_count = kept;
+}
+
 int target_attach(struct target_table *table, struct target *target)
 {
 	int error = address_space_refresh(target->space);
@@ -124,6 +279,7 @@ int target_attach(struct target_table *table, struct target *target)
 	target->is_refresh_due = false;
 	if (error)
 		return error;
+	release_unmapped(table, target, UNMAPPED_PROBED_MAX);
 	count = address_space_module_count(target->space);
 	for (size_t i = 0; i < count; i++)
 		attach_module(table, target, address_space_module(target->space, i));
@@ -146,42 +302,18 @@ bool target_refresh_if_due(struct target_table *table, struct target *target)
 	return target->is_refresh_due;
 }
 
-static bool is_mapped(const struct target *target, const struct module *module)
-{
-	size_t count = address_space_module_count(target->space);
-
-	for (size_t i = 0; i < count; i++)
-		if (address_space_module(target->space, i) == module)
-			return true;
-	return false;
-}
-
 void target_prune_modules(struct target_table *table, struct target *target, double now_seconds)
 {
-	size_t count, kept = 0;
-
 	if (target->prune_due_seconds <= 0 || now_seconds < target->prune_due_seconds)
 		return;
 	target->prune_due_seconds = 0;
 	/* No modules at all: its main thread has ended, and /proc shows nothing of the others. */
 	if (target_attach(table, target) || !address_space_module_count(target->space))
 		return;
-	count = target->module_count;
-	target->probe_count = target->single_stepped_count = target->module_count = 0;
+	release_unmapped(table, target, 0);
 	target->allocators[0] = '\0';
-	for (size_t i = 0; i < count; i++) {
-		struct target_module *probed = &target->modules[i];
-
-		if (!is_mapped(target, probed->module)) {
-			detach_module(table, probed);
-			continue;
-		}
-		target->probe_count += probed->plan.point_count;
-		target->single_stepped_count += probed->plan.single_stepped_count;
-		add_allocator(target, &probed->plan);
-		target->modules[kept++] = *probed;
-	}
-	target->module_count = kept;
+	for (size_t i = 0; i < target->module_count; i++)
+		add_allocator(target, &target->modules[i].plan);
 }
 
 /* ---- Forks ---- */
@@ -202,8 +334,8 @@ void target_sweep_forks(struct target_table *table, struct target *target, doubl
 	for (size_t i = 0; i < target->module_count; i++) {
 		struct target_module *probed = &target->modules[i];
 
-		if (!address_space_module_proc_path(target->space, probed->module, path,
-						    sizeof(path)))
+		if (probed->link && !address_space_module_proc_path(target->space, probed->module,
+								    path, sizeof(path)))
 			table->backend->sweep(table->object, target->identity.pid, path,
 					      probed->plan.points, probed->plan.point_count);
 	}

@@ -66,8 +66,9 @@ int process_stat_parse(const char *text, struct process_stat *stat)
 	return 0;
 }
 
-static int read_proc_text(pid_t pid, const char *name, char *text, size_t size)
+static int read_proc_text(pid_t pid, const char *name, char *text, size_t size, uid_t *owner)
 {
+	struct stat status;
 	char path[64];
 	ssize_t got;
 	int fd;
@@ -76,47 +77,47 @@ static int read_proc_text(pid_t pid, const char *name, char *text, size_t size)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT ? -ESRCH : -errno;
-	got = read(fd, text, size - 1);
+	got = fstat(fd, &status) ? -1 : read(fd, text, size - 1);
 	if (got < 0)
 		got = -errno;
 	close(fd);
 	if (got < 0)
 		return (int)got;
 	text[got] = '\0';
+	*owner = status.st_uid;
 	return 0;
 }
 
-static int read_stat(pid_t pid, struct process_stat *stat)
+/* The owner of /proc/PID itself would be no answer: it is the user even of set-group-id programs.
+ */
+static int read_stat(pid_t pid, struct process_stat *stat, uid_t *owner)
 {
 	char text[1024];
-	int error = pid > 0 ? read_proc_text(pid, "stat", text, sizeof(text)) : -ESRCH;
+	int error = pid > 0 ? read_proc_text(pid, "stat", text, sizeof(text), owner) : -ESRCH;
 
 	return error ? error : process_stat_parse(text, stat);
 }
 
-static int identify(pid_t pid, const struct process_stat *stat, struct process_identity *identity)
+static void set_identity(pid_t pid, uid_t owner, const struct process_stat *stat,
+			 struct process_identity *identity)
 {
-	struct stat owner;
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
-	if (stat == NULL || lstat(path, &owner))
-		return -ESRCH;
 	identity->pid = pid;
-	identity->uid = owner.st_uid;
+	identity->uid = owner;
 	identity->start_ticks = stat->start_ticks;
 	identity->start_time_seconds = clock_boot_offset_seconds() +
 				       (double)stat->start_ticks / (double)sysconf(_SC_CLK_TCK);
 	memcpy(identity->comm, stat->comm, sizeof(identity->comm));
-	return 0;
 }
 
 int process_identify(pid_t pid, struct process_identity *identity)
 {
 	struct process_stat stat;
-	int error = read_stat(pid, &stat);
+	uid_t owner;
+	int error = read_stat(pid, &stat, &owner);
 
-	return error ? error : identify(pid, &stat, identity);
+	if (!error)
+		set_identity(pid, owner, &stat, identity);
+	return error;
 }
 
 bool process_is_over(const struct process_identity *identity)
@@ -124,7 +125,8 @@ bool process_is_over(const struct process_identity *identity)
 	struct process_stat stat;
 	uint64_t threads;
 	char path[64];
-	int error = read_stat(identity->pid, &stat);
+	uid_t owner;
+	int error = read_stat(identity->pid, &stat, &owner);
 
 	if (error || stat.start_ticks != identity->start_ticks)
 		return error == -ESRCH || !error;
@@ -165,7 +167,8 @@ static int program_word_bits(pid_t pid)
 int process_check(pid_t pid, struct process_identity *identity, struct process_error *error)
 {
 	struct process_stat stat;
-	int result = read_stat(pid, &stat);
+	uid_t owner;
+	int result = read_stat(pid, &stat, &owner);
 	pid_t group;
 
 	if (result == -ESRCH) {
@@ -203,8 +206,6 @@ int process_check(pid_t pid, struct process_identity *identity, struct process_e
 			  (int)pid);
 		return -ENOEXEC;
 	}
-	result = identify(pid, &stat, identity);
-	if (result)
-		set_error(error, "process %d has just exited", (int)pid);
-	return result;
+	set_identity(pid, owner, &stat, identity);
+	return 0;
 }

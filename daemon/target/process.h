@@ -12,7 +12,7 @@ struct process_identity {
 	pid_t pid;
 	uint64_t start_ticks;      /* since boot, in clock ticks */
 	double start_time_seconds; /* Unix time */
-	uid_t uid;                 /* owner of /proc/PID: root when the process is not dumpable */
+	uid_t uid; /* owner of /proc/PID/stat: root when the process is not dumpable */
 	char comm[16];
 };
 

@@ -12,6 +12,7 @@ struct target_table {
 	struct target **slots;
 	size_t slot_count;
 	uint64_t last_lease_id;
+	struct target_links *orphans; /* of targets that are over; NULL: none */
 };
 
 /* Looks at what is mapped now and probes what isn't probed yet. 0 or -errno (-ESRCH: it is gone).

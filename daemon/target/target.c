@@ -52,9 +52,13 @@ void target_table_free(struct target_table *table)
 {
 	if (!table)
 		return;
-	for (size_t slot = 0; slot < table->slot_count; slot++)
-		if (table->slots[slot])
-			target_unwatch(table, table->slots[slot]);
+	for (size_t slot = 0; slot < table->slot_count; slot++) {
+		if (!table->slots[slot])
+			continue;
+		table->slots[slot]->is_over = true;
+		target_unwatch(table, table->slots[slot]);
+	}
+	target_orphans_detach(target_orphans_take(table));
 	free(table->slots);
 	free(table);
 }
@@ -118,12 +122,13 @@ static struct target *slot_take(struct target_table *table)
 	return NULL;
 }
 
-/* Whether the pid still names the process it named before the probes went in. */
+/* Whether the pid still names the process, and for the same user, as before the probes went in. */
 static bool is_same_process(const struct process_identity *identity)
 {
 	struct process_identity now;
 
-	return !process_identify(identity->pid, &now) && now.start_ticks == identity->start_ticks;
+	return !process_identify(identity->pid, &now) && now.start_ticks == identity->start_ticks &&
+	       now.uid == identity->uid;
 }
 
 static int explain_watch_error(int error, const struct target *target,
@@ -218,7 +223,7 @@ void target_unwatch(struct target_table *table, struct target *target)
 }
 
 void target_handle_exec(struct target_table *table, struct target *target, uint32_t new_account,
-			bool is_leader_changed)
+			bool is_leader_changed, uid_t uid)
 {
 	struct address_space *space = address_space_new(target->identity.pid, table->module_cache);
 	struct process_identity identity;
@@ -226,6 +231,8 @@ void target_handle_exec(struct target_table *table, struct target *target, uint3
 	begin_account(table, target, new_account);
 	if (!process_identify(target->identity.pid, &identity))
 		target->identity = identity;
+	/* What /proc says now may be of another program still, or of a zombie. */
+	target->identity.uid = uid;
 	if (space) {
 		address_space_free(target->space);
 		target->space = space;

@@ -39,10 +39,13 @@ struct target {
 	double generation_start_seconds[RECORD_GENERATIONS];
 
 	bool is_persistent;
+	bool is_for_all; /* somebody who may see every process has asked for it */
 	struct target_lease leases[TARGET_LEASES_MAX];
 
+	bool is_over;             /* it has exited, or we do: nothing hits its probes any more */
 	bool is_refresh_due;      /* the loader has mapped or unmapped something */
 	double refreshed_seconds; /* monotonic; 0: the next one is not to be put off */
+	double plan_seconds;      /* what examining its files has cost */
 	double sweep_due_seconds; /* > 0: a fork copied breakpoints, they are swept out then */
 	double prune_due_seconds; /* > 0: probes of the program before exec are taken out then */
 };
@@ -63,6 +66,14 @@ int target_watch(struct target_table *table, pid_t pid, uint64_t sampling_interv
 /* Takes the probes out and frees the slot. */
 void target_unwatch(struct target_table *table, struct target *target);
 
+/*
+ * The links of targets that were unwatched when they were over. take under the lock, detach without
+ * it: it may take a tenth of a second. NULL is fine.
+ */
+struct target_links;
+struct target_links *target_orphans_take(struct target_table *table);
+void target_orphans_detach(struct target_links *links);
+
 struct target *target_by_pid(const struct target_table *table, pid_t pid);
 /* NULL when the slot is free or has moved on to another account. */
 struct target *target_by_account(const struct target_table *table, uint32_t slot, uint32_t account);
@@ -72,9 +83,12 @@ size_t target_max(const struct target_table *table);
 /* The next target at or after *cursor (start with 0), NULL at the end. */
 struct target *target_next(const struct target_table *table, size_t *cursor);
 
-/* The process has executed another program; its new account has begun in the kernel. */
+/*
+ * The process has executed another program; its new account has begun in the kernel. uid: who may
+ * look into it.
+ */
 void target_handle_exec(struct target_table *table, struct target *target, uint32_t new_account,
-			bool is_leader_changed);
+			bool is_leader_changed, uid_t uid);
 /* Looks at what is mapped now and probes allocators that weren't there before. */
 void target_refresh(struct target_table *table, struct target *target);
 /*

@@ -59,7 +59,7 @@ static int gather(struct state *state, const struct view_viewer *viewer, uint64_
 		if (copy_postmortem(postmortem, &answer->ooms[index]))
 			return -ENOMEM;
 		answer->oom_count++;
-		if (postmortem->account)
+		if (postmortem->account && viewer_sees(viewer, postmortem->account->identity.uid))
 			gathered[index] = sites_gather(state, postmortem->account, &options);
 	}
 	return 0;

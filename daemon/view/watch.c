@@ -40,6 +40,24 @@ static int check_viewer(const struct view_viewer *viewer, pid_t pid, struct view
 	return -EPERM;
 }
 
+/* Half of the targets are kept for those who see all: no user can keep them from watching. */
+static int check_room(struct state *state, const struct view_viewer *viewer,
+		      struct view_error *error)
+{
+	size_t max = (target_max(state->targets) + 1) / 2, count = 0, cursor = 0;
+	const struct target *target;
+
+	while ((target = target_next(state->targets, &cursor)))
+		count += !target->is_for_all;
+	if (viewer->sees_all || count < max)
+		return 0;
+	set_error(error,
+		  "users other than root watch %zu processes already, the most that targets_max "
+		  "allows them",
+		  count);
+	return -ENOSPC;
+}
+
 static int start_watch(struct state *state, pid_t pid, uint64_t interval_bytes,
 		       struct target **target, struct view_error *error)
 {
@@ -71,6 +89,18 @@ static int check_interval(const struct target *target, uint64_t wanted_bytes,
 		"unwatch it first",
 		(int)target->identity.pid, (unsigned long long)target->sampling_interval_bytes);
 	return -EBUSY;
+}
+
+/* The process may have executed a program of another user since check_viewer looked. */
+static int check_target(struct state *state, const struct view_viewer *viewer,
+			struct target *target, bool is_new, struct view_error *error)
+{
+	if (viewer_sees(viewer, target->identity.uid))
+		return 0;
+	set_error(error, "process %d belongs to another user now", (int)target->identity.pid);
+	if (is_new)
+		state_end_target(state, target, "unwatched");
+	return -EPERM;
 }
 
 static int hold_target(struct state *state, struct target *target,
@@ -108,15 +138,18 @@ int view_watch(struct state *state, const struct view_viewer *viewer, pid_t pid,
 	pthread_mutex_lock(&state->lock);
 	target = target_by_pid(state->targets, pid);
 	result->was_watched = target != NULL;
-	if (target)
-		status = check_interval(target, interval, error);
-	else
+	status =
+		target ? check_interval(target, interval, error) : check_room(state, viewer, error);
+	if (!target && !status)
 		status = start_watch(state, pid,
 				     interval ? interval : state->sampling_interval_bytes, &target,
 				     error);
 	if (!status)
+		status = check_target(state, viewer, target, !result->was_watched, error);
+	if (!status)
 		status = hold_target(state, target, options, result, error);
 	if (!status) {
+		target->is_for_all |= viewer->sees_all;
 		result->sampling_interval_bytes = target->sampling_interval_bytes;
 		result->watched_seconds = clock_monotonic_seconds() - target->watched_since_seconds;
 	}
