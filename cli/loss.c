@@ -24,6 +24,8 @@ static const struct loss losses_known[] = {
 	 "blocks counted without their stack: the table of sites is full (raise sites_max)"},
 	{"mapping_events", false,
 	 "mappings not counted: the event buffer was full (raise ring_buffer)"},
+	{"main_thread_exits", false,
+	 "main thread ended while others go on: the kernel takes the probes out of such a process"},
 	{"lifecycle_events", false,
 	 "execs, exits and forks not seen: the event buffer was full (raise ring_buffer)"},
 	{"oom_events", false,

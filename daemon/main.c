@@ -162,7 +162,7 @@ static int open_state(struct daemon *daemon)
 	state->backend = &probe_backend_session;
 	pthread_mutex_init(&state->lock, NULL);
 	state->modules = module_cache_new(config->symbol_cache_bytes, MODULES_MAX);
-	state->postmortems = postmortem_list_new(config->ooms_max);
+	state->postmortems = postmortem_list_new(config->ooms_max, config->sites_max);
 	state->accounts = account_table_new(state->object, config->ended_targets_max);
 	state->targets = state->modules
 				 ? target_table_new(state->object, state->modules, state->backend)

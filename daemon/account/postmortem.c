@@ -11,17 +11,24 @@
 
 struct postmortem_list {
 	struct postmortem *items; /* a ring */
-	size_t max, count, next;
+	size_t max, count, next, sites_max;
 	uint64_t last_id;
 };
 
-struct postmortem_list *postmortem_list_new(size_t kept_max)
+/* 0 is the newest. */
+static struct postmortem *item_at(const struct postmortem_list *list, size_t index)
+{
+	return &list->items[(list->next + list->max - 1 - index) % list->max];
+}
+
+struct postmortem_list *postmortem_list_new(size_t kept_max, size_t sites_max)
 {
 	struct postmortem_list *list = calloc(1, sizeof(*list));
 
 	if (!list)
 		return NULL;
 	list->max = kept_max ? kept_max : 1;
+	list->sites_max = sites_max;
 	list->items = calloc(list->max, sizeof(*list->items));
 	if (!list->items) {
 		free(list);
@@ -93,6 +100,24 @@ static void ask_proc(struct postmortem *postmortem)
 	}
 }
 
+/* The newest keeps its account in any case: it is what one asks about. */
+static void drop_old_accounts(struct postmortem_list *list)
+{
+	size_t sites = 0;
+
+	for (size_t i = 0; i < list->count; i++) {
+		struct postmortem *postmortem = item_at(list, i);
+
+		if (!postmortem->account)
+			continue;
+		sites += postmortem->account->site_count;
+		if (i == 0 || sites <= list->sites_max)
+			continue;
+		account_release(postmortem->account);
+		postmortem->account = NULL;
+	}
+}
+
 const struct postmortem *postmortem_record(struct postmortem_list *list,
 					   struct account_table *accounts,
 					   const struct record_event_oom *event)
@@ -123,10 +148,12 @@ const struct postmortem *postmortem_record(struct postmortem_list *list,
 	if (event->event.account && account) {
 		account_update(accounts, account);
 		postmortem->account = account_hold(account);
+		postmortem->was_target = true;
 	}
 	list->next = (list->next + 1) % list->max;
 	if (list->count < list->max)
 		list->count++;
+	drop_old_accounts(list);
 	return postmortem;
 }
 
@@ -137,5 +164,5 @@ size_t postmortem_count(const struct postmortem_list *list)
 
 const struct postmortem *postmortem_at(const struct postmortem_list *list, size_t index)
 {
-	return &list->items[(list->next + list->max - 1 - index) % list->max];
+	return item_at(list, index);
 }

@@ -20,13 +20,18 @@ struct postmortem {
 	uint64_t rss_anon_bytes, rss_file_bytes, rss_shmem_bytes, swap_bytes, total_vm_bytes,
 		page_tables_bytes;
 	int32_t oom_score_adj;
-	struct account *account; /* held; NULL unless it was a target */
+	bool was_target;
+	struct account
+		*account; /* held; NULL unless it was a target, or when there were too many */
 };
 
 struct postmortem_list;
 
-/* The newest kept_max are kept. */
-struct postmortem_list *postmortem_list_new(size_t kept_max);
+/*
+ * The newest kept_max are kept; what the victims held as long as it is no more than sites_max sites
+ * in all, the newest first.
+ */
+struct postmortem_list *postmortem_list_new(size_t kept_max, size_t sites_max);
 void postmortem_list_free(struct postmortem_list *list);
 /*
  * Takes down an OOM kill. The account's numbers are read now, before the victim is gone.

@@ -112,7 +112,7 @@ static void set_identity(pid_t pid, uid_t owner, const struct process_stat *stat
 int process_identify(pid_t pid, struct process_identity *identity)
 {
 	struct process_stat stat;
-	uid_t owner;
+	uid_t owner = 0;
 	int error = read_stat(pid, &stat, &owner);
 
 	if (!error)
@@ -125,7 +125,7 @@ bool process_is_over(const struct process_identity *identity)
 	struct process_stat stat;
 	uint64_t threads;
 	char path[64];
-	uid_t owner;
+	uid_t owner = 0;
 	int error = read_stat(identity->pid, &stat, &owner);
 
 	if (error || stat.start_ticks != identity->start_ticks)
@@ -167,7 +167,7 @@ static int program_word_bits(pid_t pid)
 int process_check(pid_t pid, struct process_identity *identity, struct process_error *error)
 {
 	struct process_stat stat;
-	uid_t owner;
+	uid_t owner = 0;
 	int result = read_stat(pid, &stat, &owner);
 	pid_t group;
 

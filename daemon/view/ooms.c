@@ -27,7 +27,7 @@ static int copy_postmortem(const struct postmortem *postmortem, struct answer_oo
 		.total_vm_bytes = postmortem->total_vm_bytes,
 		.page_tables_bytes = postmortem->page_tables_bytes,
 		.oom_score_adj = postmortem->oom_score_adj,
-		.was_target = postmortem->account != NULL,
+		.was_target = postmortem->was_target,
 	};
 	memcpy(answer->comm, postmortem->comm, sizeof(answer->comm));
 	return answer->cgroup ? 0 : -ENOMEM;
