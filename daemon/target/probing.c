@@ -65,8 +65,8 @@ static void orphan_links(struct target_table *table, struct target *target)
 {
 	size_t count = table->orphans ? table->orphans->count : 0;
 	struct target_links *grown =
-		realloc(table->orphans,
-			sizeof(*grown) + (count + target->module_count) * sizeof(grown->links[0]));
+		realloc(table->orphans, sizeof(*grown) + (count + target->module_count) *
+								 sizeof(struct probe_link *));
 
 	if (!grown)
 		return;

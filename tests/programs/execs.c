@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Replaces itself by itself, from the leading thread or another; any argument: the second life. */
+/*
+ * Replaces itself by itself, from the leading thread or another. Any argument: the second life, and
+ * how often it goes on to replace itself.
+ */
 #include "program.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -32,11 +36,19 @@ static void allocate(long unused)
 		(is_second_life ? second_life_allocates : first_life_allocates)(100 + i);
 }
 
+static void exec_itself(long times_more)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%ld", times_more);
+	execl("/proc/self/exe", "execs", text, (char *)NULL);
+	program_require(false, "exec works");
+}
+
 static void *become_second_life(void *unused)
 {
 	(void)unused;
-	execl("/proc/self/exe", "execs", "second", (char *)NULL);
-	program_require(false, "exec works");
+	exec_itself(0);
 	return NULL;
 }
 
@@ -55,6 +67,11 @@ static void exec_from_thread(long unused)
 	pthread_join(thread, NULL);
 }
 
+static void exec_often(long times)
+{
+	exec_itself(times - 1);
+}
+
 static void exec_another_program(long unused)
 {
 	(void)unused;
@@ -68,11 +85,16 @@ int main(int argument_count, char **arguments)
 		{"allocate", allocate},
 		{"exec_from_leader", exec_from_leader},
 		{"exec_from_thread", exec_from_thread},
+		{"exec_often", exec_often},
 		{"exec_another_program", exec_another_program},
 		{NULL, NULL},
 	};
+	long times_more = argument_count > 1 ? strtol(arguments[1], NULL, 10) : 0;
 
-	(void)arguments;
 	is_second_life = argument_count > 1;
+	if (times_more) {
+		second_life_allocates(100);
+		exec_itself(times_more - 1);
+	}
 	return program_serve(commands);
 }

@@ -171,6 +171,29 @@ static void fail(long unused)
 	maps(pages(1));
 }
 
+static void fail_to_unmap(long unused)
+{
+	char *address = maps(pages(4));
+
+	(void)unused;
+	program_require(munmap(address, 0), "unmapping nothing fails");
+	program_require(munmap(address + 1, pages(1)), "unmapping off a page's edge fails");
+	program_require(munmap(address, (size_t)1 << 60), "unmapping beyond all memory fails");
+}
+
+/* Far more at once than an event buffer holds; one is left. */
+static void flood(long count)
+{
+	char *first = maps(pages(1));
+	long i;
+
+	for (i = 0; i < count; i++) {
+		unmap(maps(pages(1)), pages(1));
+		site_freed(&maps_site, pages(1));
+	}
+	program_require(first, "the first one");
+}
+
 int main(void)
 {
 	static const struct command commands[] = {
@@ -186,6 +209,8 @@ int main(void)
 		{"shrink", shrink},
 		{"move_then_unmap", move_then_unmap},
 		{"fail", fail},
+		{"fail_to_unmap", fail_to_unmap},
+		{"flood", flood},
 		{NULL, NULL},
 	};
 
