@@ -18,10 +18,12 @@
 #define __always_inline inline __attribute__((always_inline))
 #endif
 
-#define LN2_Q16 45426ULL /* ln(2) * 2^16 */
+/* Logarithms have 28 binary places: at the longest interval, 2^30, a distance is a byte exact. */
+#define LOG_PLACES 28
+#define LN2_Q28    186065279ULL /* ln(2) * 2^28 */
 
-/* log2(value) * 2^16 of value > 0, exact to 2^-16: one bit of the fraction for each squaring. */
-static __always_inline __u64 log2_q16(__u64 value)
+/* log2(value) * 2^28 of 0 < value <= 2^32: one bit of the fraction for each squaring. */
+static __always_inline __u64 log2_q28(__u64 value)
 {
 	__u64 exponent = 0, mantissa = value, fraction = 0;
 
@@ -32,7 +34,7 @@ static __always_inline __u64 log2_q16(__u64 value)
 		}
 	}
 	mantissa = value << (63 - exponent) >> 32; /* in [2^31, 2^32) */
-	for (int bit = 0; bit < 16; bit++) {
+	for (int bit = 0; bit < LOG_PLACES; bit++) {
 		mantissa = mantissa * mantissa >> 31;
 		fraction <<= 1;
 		if (mantissa >> 32) {
@@ -40,7 +42,7 @@ static __always_inline __u64 log2_q16(__u64 value)
 			fraction |= 1;
 		}
 	}
-	return exponent << 16 | fraction;
+	return exponent << LOG_PLACES | fraction;
 }
 
 /*
@@ -51,9 +53,10 @@ static __always_inline __u64 log2_q16(__u64 value)
 static __always_inline __s64 sample_distance_bytes(__u32 random, __u64 interval_bytes)
 {
 	__u64 uniform = (__u64)random + 1; /* (0, 2^32] */
-	__u64 minus_ln_q16 = ((32ULL << 16) - log2_q16(uniform)) * LN2_Q16 >> 16;
+	__u64 minus_log2 = (32ULL << LOG_PLACES) - log2_q28(uniform);
+	__u64 minus_ln = minus_log2 * LN2_Q28 >> LOG_PLACES;
 
-	return (interval_bytes * minus_ln_q16 >> 16) + 1;
+	return (interval_bytes * minus_ln >> LOG_PLACES) + 1;
 }
 
 /*

@@ -11,16 +11,16 @@
 
 #include "sample.h"
 
-static void test_log2_is_exact_to_a_65536th(void **state)
+static void test_log2_is_exact_to_its_last_places(void **state)
 {
 	const uint64_t values[] = {1,     2,     3,          5,          1000,
 				   65535, 65536, 0x7fffffff, 0xffffffff, 1ULL << 32};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
-		double got = (double)log2_q16(values[i]) / 65536;
+		double got = (double)log2_q28(values[i]) / (1 << 28);
 
-		assert_true(fabs(got - log2((double)values[i])) <= 1.0 / 65536);
+		assert_true(fabs(got - log2((double)values[i])) <= 1.0 / (1 << 26));
 	}
 }
 
@@ -72,7 +72,7 @@ static void test_distance_of_extreme_draws_stays_in_range(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_log2_is_exact_to_a_65536th),
+		cmocka_unit_test(test_log2_is_exact_to_its_last_places),
 		cmocka_unit_test(test_weight_is_size_over_probability),
 		cmocka_unit_test(test_distances_average_to_the_interval),
 		cmocka_unit_test(test_distance_of_extreme_draws_stays_in_range),
