@@ -308,10 +308,10 @@ uint32_t probe_object_new_account(struct probe_object *object)
 static void mark_site_used(struct probe_object *object, uint32_t number)
 {
 	struct record_host_counters *host = object->host_counters.memory;
-	uint64_t end = __atomic_load_n(&host->sites_end, __ATOMIC_RELAXED);
+	__u64 end = __atomic_load_n(&host->sites_end, __ATOMIC_RELAXED);
 
 	while (number >= end &&
-	       !__atomic_compare_exchange_n(&host->sites_end, &end, (uint64_t)number + 1, false,
+	       !__atomic_compare_exchange_n(&host->sites_end, &end, (__u64)number + 1, false,
 					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
 		;
 }
