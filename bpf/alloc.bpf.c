@@ -149,8 +149,9 @@ static __always_inline int enter_call(const struct call *call, __u32 operation)
 		pending_set_mapping(call, pending, operation);
 		if (is_inside_skipped_call(state, stack_pointer))
 			pending->is_nested = 1;
-	} else
+	} else {
 		must_return = pending_set_allocation(call, state, pending, &tail_caller);
+	}
 	/* No tail call after all: the one before was left, with what it had taken out. */
 	if (tail_caller.has_old &&
 	    (!pending->has_old || pending->old_address != tail_caller.old_address)) {

@@ -20,6 +20,9 @@ struct account_table {
 
 /* Finds or makes the daemon's side of a kernel site. NULL: no such account, or out of memory. */
 struct site *account_site(struct account_table *table, struct account *account, uint32_t number);
+/* account_update(), with the slot's counters as they were at some moment (NULL: now). */
+void account_update_from(struct account_table *table, struct account *account,
+			 const struct record_target_counters *counters);
 /* Hands an ended account's sites over to the next purge; their numbers become invalid. */
 void account_purge_add(struct account_table *table, struct account *account);
 

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading an account's numbers out of the kernel's tables, and adding them up. */
+#include "account/table.h"
+
+#include <string.h>
+
+/* Sites whose stack has not arrived: the kernel's table says whose they are. */
+static void find_unannounced_sites(struct account_table *table, struct account *account)
+{
+	uint32_t end = probe_object_sites_end(table->object);
+	const struct record_site *sites = probe_object_sites(table->object);
+	size_t known = account->site_count - (account->overflow_site != NULL);
+
+	if (known >= account->counters.sites)
+		return;
+	for (uint32_t number = 0; number < end; number++)
+		/* One without blocks may be a number that two threads made and one gave back. */
+		if (sites[number].account == account->number && sites[number].allocated_objects)
+			account_site(table, account, number);
+}
+
+static void subtract_counters(struct record_target_counters *counters,
+			      const struct record_target_counters *before)
+{
+	counters->failed_allocations -= before->failed_allocations;
+	counters->unknown_frees -= before->unknown_frees;
+	counters->missed_frees -= before->missed_frees;
+	counters->abandoned_calls -= before->abandoned_calls;
+	counters->nested_calls -= before->nested_calls;
+	counters->lost_blocks_map_full -= before->lost_blocks_map_full;
+	counters->lost_blocks_share_full -= before->lost_blocks_share_full;
+	counters->lost_blocks_error -= before->lost_blocks_error;
+	counters->lost_sites -= before->lost_sites;
+	counters->delayed_stacks -= before->delayed_stacks;
+	counters->truncated_stacks -= before->truncated_stacks;
+	counters->lost_mapping_events -= before->lost_mapping_events;
+	counters->main_thread_exits -= before->main_thread_exits;
+}
+
+static void copy_target(struct account *account, const struct target *target)
+{
+	account->generation = target->generation;
+	memcpy(account->generation_start_seconds, target->generation_start_seconds,
+	       sizeof(account->generation_start_seconds));
+	memcpy(account->allocators, target->allocators, sizeof(account->allocators));
+	memcpy(account->attach_failure, target->attach_failure, sizeof(account->attach_failure));
+	account->probe_count = target->probe_count;
+	account->single_stepped_count = target->single_stepped_count;
+}
+
+void account_update_from(struct account_table *table, struct account *account,
+			 const struct record_target_counters *counters)
+{
+	const struct record_site *sites = probe_object_sites(table->object);
+	const struct target *target = account->target;
+
+	if (account->end_reason || !target)
+		return;
+	account->counters =
+		counters ? *counters : probe_object_counters(table->object)[target->slot];
+	probe_object_hits(table->object, target->slot, &account->hits);
+	account->hits.allocations -= account->hits_before.allocations;
+	account->hits.frees -= account->hits_before.frees;
+	account->hits.returns -= account->hits_before.returns;
+	subtract_counters(&account->counters, &account->counters_before);
+	copy_target(account, target);
+	find_unannounced_sites(table, account);
+	for (size_t i = 0; i < account->site_count; i++)
+		account->sites[i]->blocks = sites[account->sites[i]->number];
+}
+
+void account_update(struct account_table *table, struct account *account)
+{
+	account_update_from(table, account, NULL);
+}
+
+void account_read_numbers(const struct account *account, struct site_numbers *numbers)
+{
+	*numbers = (struct site_numbers){0};
+	for (size_t i = 0; i < account->site_count; i++)
+		site_add_numbers(account->sites[i], numbers);
+}
+
+size_t account_stackless_sites(const struct account *account)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < account->site_count; i++)
+		count += !account->sites[i]->stack && !account->sites[i]->blocks.is_stack_sent;
+	return count;
+}
+
+double account_observed_seconds(const struct account *account, double now_seconds)
+{
+	double end = account->end_reason ? account->ended_seconds : now_seconds;
+
+	return end - account->began_seconds;
+}
