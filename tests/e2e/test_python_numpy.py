@@ -59,3 +59,4 @@ def test_a_pipeline_runs_watched_and_loses_nothing(daemon, run):
     allocated = [site["allocated_bytes"] for site in answer["sites"]]
     assert allocated == sorted(allocated, reverse=True)
     assert sum(allocated) > 183 << 20
+    assert program.end() == 0
