@@ -375,6 +375,17 @@ uint32_t probe_object_sites_end(const struct probe_object *object)
 	return (uint32_t)probe_object_host_counters(object)->sites_end;
 }
 
+uint32_t probe_object_sites_used(const struct probe_object *object)
+{
+	const struct record_site *sites = probe_object_sites(object);
+	uint32_t end = probe_object_sites_end(object);
+	uint32_t used = 0;
+
+	for (uint32_t number = 0; number < end; number++)
+		used += __atomic_load_n(&sites[number].account, __ATOMIC_RELAXED) != 0;
+	return used;
+}
+
 static bool is_among(uint32_t account, const uint32_t *accounts, size_t account_count)
 {
 	for (size_t i = 0; i < account_count; i++)

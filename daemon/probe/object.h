@@ -67,6 +67,8 @@ int probe_object_purge(struct probe_object *object, const uint32_t *accounts, si
  * out from the lowest, and those used before first: the rest of the table is never even touched.
  */
 uint32_t probe_object_sites_end(const struct probe_object *object);
+/* Site numbers in use, of whatever account. */
+uint32_t probe_object_sites_used(const struct probe_object *object);
 
 typedef void (*probe_event_fn)(void *context, const struct record_event *event, size_t bytes);
 /* Events go to the function, from within probe_object_consume(). To be set once. */

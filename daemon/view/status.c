@@ -27,19 +27,17 @@ static double own_cpu_seconds(void)
 	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e-6;
 }
 
-/* Blocks and sites of all living accounts, as they were last updated. */
-static void count_used(struct state *state, uint64_t *blocks, uint64_t *sites)
+/* Blocks of all living accounts, as they were last updated. */
+static uint64_t count_blocks(struct state *state)
 {
 	struct account *account;
+	uint64_t blocks = 0;
 	size_t cursor = 0;
 
-	*blocks = *sites = 0;
-	while ((account = account_next(state->accounts, &cursor))) {
-		if (account->end_reason)
-			continue;
-		*blocks += account->counters.blocks > 0 ? (uint64_t)account->counters.blocks : 0;
-		*sites += account->site_count;
-	}
+	while ((account = account_next(state->accounts, &cursor)))
+		if (!account->end_reason && account->counters.blocks > 0)
+			blocks += (uint64_t)account->counters.blocks;
+	return blocks;
 }
 
 static int fill_maps(struct state *state, struct answer_status *answer)
@@ -49,9 +47,11 @@ static int fill_maps(struct state *state, struct answer_status *answer)
 	answer->maps = calloc(2, sizeof(*answer->maps));
 	if (!answer->maps)
 		return -ENOMEM;
-	answer->maps[0] = (struct answer_map){.name = "blocks", .max = limits->blocks_max};
-	answer->maps[1] = (struct answer_map){.name = "sites", .max = limits->sites_max};
-	count_used(state, &answer->maps[0].used, &answer->maps[1].used);
+	answer->maps[0] = (struct answer_map){
+		.name = "blocks", .used = count_blocks(state), .max = limits->blocks_max};
+	answer->maps[1] = (struct answer_map){.name = "sites",
+					      .used = probe_object_sites_used(state->object),
+					      .max = limits->sites_max};
 	answer->map_count = 2;
 	return 0;
 }

@@ -18,16 +18,21 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define TIMES   50
-#define THREADS 20
+#define TIMES        50
+#define THREADS      20
+#define MAPPED_BYTES ((size_t)200000)
 
 SITE(find_cache_page);
 SITE(interrupted_malloc);
 SITE(handler_allocates);
 SITE(allocates_after);
+SITE(allocates_to_resize);
+SITE(allocates_after_realloc);
 
 /* A thread's first block follows its cache within one page. */
 static __thread void *cache_page;
+/* What faults next. */
+static __thread void *protected_page;
 static size_t page_bytes;
 static void (*in_handler)(void);
 static sigjmp_buf outside;
@@ -41,15 +46,17 @@ CALL_SITE static void find_cache_page(void)
 	cache_page = (void *)((uintptr_t)first.address & ~(page_bytes - 1));
 }
 
-static void protect_cache(int protection)
+static void protect(void *page)
 {
-	program_require(!mprotect(cache_page, page_bytes, protection), "mprotect works");
+	protected_page = page;
+	program_require(!mprotect(page, page_bytes, PROT_NONE), "mprotect works");
 }
 
 static void on_fault(int signal)
 {
 	(void)signal;
-	protect_cache(PROT_READ | PROT_WRITE);
+	program_require(!mprotect(protected_page, page_bytes, PROT_READ | PROT_WRITE),
+			"mprotect works");
 	in_handler();
 }
 
@@ -61,13 +68,25 @@ CALL_SITE static struct block interrupted_malloc(size_t bytes)
 static struct block interrupt_malloc(void (*by)(void))
 {
 	in_handler = by;
-	protect_cache(PROT_NONE);
+	protect(cache_page);
 	return interrupted_malloc(100);
 }
 
 CALL_SITE static struct block allocates_after(size_t bytes)
 {
 	return block_new(&allocates_after_site, malloc(bytes), bytes);
+}
+
+/* A mapping of its own, whose first page realloc reads first. */
+CALL_SITE static struct block allocates_to_resize(void)
+{
+	return block_new(&allocates_to_resize_site, malloc(MAPPED_BYTES), MAPPED_BYTES);
+}
+
+static void interrupt_realloc_by(void (*by)(void), void *address)
+{
+	in_handler = by;
+	protect((void *)((uintptr_t)address & ~(page_bytes - 1)));
 }
 
 CALL_SITE static void handler_allocates(void)
@@ -144,6 +163,59 @@ static void jump_out(long unused)
 	ledger_count("abandoned_calls", TIMES);
 }
 
+/* Both calls from one frame: the second has the stack pointer of the first, as a tail call has. */
+CALL_SITE static void allocates_after_realloc(void *address)
+{
+	void *volatile resized = NULL;
+
+	if (!sigsetjmp(outside, 1))
+		resized = realloc(address, 2 * MAPPED_BYTES);
+	program_require(!resized, "realloc is left for good");
+	block_new(&allocates_after_realloc_site, malloc(200), 200);
+}
+
+static void jump_out_of_realloc(long unused)
+{
+	size_t i;
+
+	(void)unused;
+	catch_faults(0);
+	for (i = 0; i < TIMES; i++) {
+		struct block block = allocates_to_resize();
+
+		interrupt_realloc_by(handler_jumps, block.address);
+		allocates_after_realloc(block.address);
+		block_free(&block);
+	}
+}
+
+static void *die_in_realloc(void *address)
+{
+	void *volatile resized;
+
+	interrupt_realloc_by(handler_ends_thread, address);
+	resized = realloc(address, 2 * MAPPED_BYTES);
+	program_require(!resized, "the thread has ended");
+	return NULL;
+}
+
+static void end_threads_in_realloc(long unused)
+{
+	size_t i;
+
+	(void)unused;
+	catch_faults(0);
+	for (i = 0; i < THREADS; i++) {
+		struct block block = allocates_to_resize();
+		pthread_t thread;
+
+		program_require(!pthread_create(&thread, NULL, die_in_realloc, block.address),
+				"a thread");
+		pthread_join(thread, NULL);
+		block_free(&block);
+	}
+}
+
 /* All begin before the first ends: no thread inherits an arena, whose blocks lie anywhere. */
 static void *die_in_malloc(void *all_have_begun)
 {
@@ -181,11 +253,15 @@ int main(void)
 		{"allocate_on_alternate_stack", allocate_on_alternate_stack},
 		{"jump_out", jump_out},
 		{"end_threads", end_threads},
+		{"jump_out_of_realloc", jump_out_of_realloc},
+		{"end_threads_in_realloc", end_threads_in_realloc},
 		{NULL, NULL},
 	};
 
 	page_bytes = (size_t)sysconf(_SC_PAGESIZE);
 	mallopt(M_ARENA_MAX, 2 * THREADS);
+	/* Said once, it stays so when mapped blocks are freed. */
+	mallopt(M_MMAP_THRESHOLD, 128 << 10);
 	find_cache_page();
 	/* Nobody watches yet. */
 	ledger_clear();

@@ -7,10 +7,10 @@ PROGRAM_CFLAGS := -O1 -g -fno-omit-frame-pointer -fno-optimize-sibling-calls -fn
 PROGRAM_OBJECT := $(PROGRAM_DIR)/program.o
 
 # Linked with program.c; the rest needs rules of its own.
-PROGRAM_NAMES  := $(filter-out program plugin tiny32, \
+PROGRAM_NAMES  := $(filter-out program plugin bare tiny32, \
 	$(patsubst tests/programs/%.c,%,$(wildcard tests/programs/*.c)))
 PROGRAMS       := $(PROGRAM_NAMES:%=$(PROGRAM_DIR)/%) $(addprefix $(PROGRAM_DIR)/, \
-	allocators_static allocators_without_frame_pointer cxx plugin.so)
+	allocators_static allocators_without_frame_pointer bare cxx plugin.so)
 ifeq ($(ARCH),x86)
 PROGRAMS       += $(PROGRAM_DIR)/tiny32
 endif
@@ -39,6 +39,10 @@ $(PROGRAM_DIR)/allocators_without_frame_pointer: tests/programs/allocators.c $(P
 
 $(PROGRAM_DIR)/plugin.so: tests/programs/plugin.c $(PROGRAM_OBJECT)
 	$(CC) -std=gnu11 $(PROGRAM_CFLAGS) -fPIC -shared -o $@ $< $(PROGRAM_OBJECT)
+
+$(PROGRAM_DIR)/bare: tests/programs/bare.c | $(PROGRAM_DIR)
+	$(CC) -std=gnu11 -Os -ffreestanding -fno-stack-protector $(PROGRAM_WARN) -static -nostdlib \
+		-o $@ $<
 
 # Freestanding: needs no 32-bit C library.
 $(PROGRAM_DIR)/tiny32: tests/programs/tiny32.c | $(PROGRAM_DIR)

@@ -6,7 +6,10 @@
 #include "program.h"
 
 #include <malloc.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #define BLOCKS_MAX (1 << 18)
 
@@ -26,6 +29,8 @@ SAMPLE(middle_mallocs, address = malloc(700), 700)
 SAMPLE(large_mallocs, address = malloc(20000), 20000)
 SAMPLE(huge_mallocs, address = malloc(500000), 500000)
 SAMPLE(callocs, address = calloc(10, 30), 300)
+SAMPLE(mapped_mallocs, address = malloc(10000), 10000)
+SAMPLE(mallocs_without_brk, address = malloc(64), 64)
 SAMPLE(before_realloc, address = malloc(100), 100)
 
 /* A block that the caller is about to resize. */
@@ -66,6 +71,27 @@ static void allocate(long unused)
 			blocks[i][j] = functions[i].allocate();
 }
 
+/* malloc gives each of these blocks a mapping of its own. */
+static void allocate_mapped(long count)
+{
+	mallopt(M_MMAP_THRESHOLD, 4096);
+	while (count--)
+		mapped_mallocs();
+}
+
+/* With the way of brk blocked, malloc maps its heap piece by piece. */
+static void allocate_without_brk(long count)
+{
+	uintptr_t page_bytes = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t end = ((uintptr_t)sbrk(0) + page_bytes - 1) & ~(page_bytes - 1);
+
+	program_require(mmap((void *)end, page_bytes, PROT_NONE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED,
+			"a wall behind the heap");
+	while (count--)
+		mallocs_without_brk();
+}
+
 static void free_every(size_t step)
 {
 	size_t i, j;
@@ -91,6 +117,8 @@ int main(void)
 {
 	static const struct command commands[] = {
 		{"allocate", allocate},
+		{"allocate_mapped", allocate_mapped},
+		{"allocate_without_brk", allocate_without_brk},
 		{"free_half", free_half},
 		{"free_all", free_all},
 		{NULL, NULL},

@@ -15,12 +15,14 @@
 #define SLOTS       4096
 #define FOR_EVER    0
 #define LEAK_ONE_IN 64
+#define BRIEF_BYTES 1
 
 SITE(thread_mallocs);
 SITE(thread_callocs);
 SITE(thread_reallocs);
 SITE(thread_aligns);
 SITE(thread_leaks);
+SITE(brief_thread_allocates);
 
 /* What a slot holds; the ledger's entry lives in the block's first bytes. */
 struct item {
@@ -72,6 +74,14 @@ CALL_SITE static struct item *thread_reallocs(struct item *item, size_t bytes)
 CALL_SITE static void thread_leaks(size_t bytes)
 {
 	book(&thread_leaks_site, malloc(bytes), bytes);
+}
+
+/* Too small a block for a ledger entry, and all that the thread does. */
+CALL_SITE static void *brief_thread_allocates(void *unused)
+{
+	(void)unused;
+	block_new(&brief_thread_allocates_site, malloc(BRIEF_BYTES), BRIEF_BYTES);
+	return NULL;
 }
 
 static void drop(struct item *item)
@@ -128,14 +138,20 @@ static void *work(void *number)
 	return NULL;
 }
 
-static void start_threads(long rounds_each)
+static void create_threads(void *(*function)(void *))
 {
 	uintptr_t i;
 
+	for (i = 0; i < THREADS; i++)
+		program_require(!pthread_create(&threads[i], NULL, function, (void *)i),
+				"a thread");
+}
+
+static void start_threads(long rounds_each)
+{
 	rounds = rounds_each;
 	is_stopping = false;
-	for (i = 0; i < THREADS; i++)
-		program_require(!pthread_create(&threads[i], NULL, work, (void *)i), "a thread");
+	create_threads(work);
 }
 
 static void join_threads(void)
@@ -165,6 +181,23 @@ static void run(long rounds_each)
 	join_threads();
 }
 
+static void run_briefly(long times)
+{
+	while (times--) {
+		create_threads(brief_thread_allocates);
+		join_threads();
+	}
+}
+
+/* The process goes on in its other threads; the answer to this command is its last. */
+static void leave_main_thread(long unused)
+{
+	(void)unused;
+	start_threads(FOR_EVER);
+	ledger_print();
+	pthread_exit(NULL);
+}
+
 static void free_all(long unused)
 {
 	size_t i;
@@ -177,8 +210,13 @@ static void free_all(long unused)
 int main(void)
 {
 	static const struct command commands[] = {
-		{"start", start},       {"stop", stop}, {"run", run},
-		{"free_all", free_all}, {NULL, NULL},
+		{"start", start},
+		{"stop", stop},
+		{"run", run},
+		{"run_briefly", run_briefly},
+		{"leave_main_thread", leave_main_thread},
+		{"free_all", free_all},
+		{NULL, NULL},
 	};
 
 	return program_serve(commands);
