@@ -104,13 +104,10 @@ void target_orphans_detach(struct target_links *links)
 	free(links);
 }
 
-static void release_module(struct target_table *table, struct target *target,
-			   struct target_module *probed)
+static void release_module(struct target_table *table, struct target_module *probed)
 {
 	if (probed->link)
 		table->backend->detach(probed->link);
-	target->probe_count -= probed->plan.point_count;
-	target->single_stepped_count -= probed->plan.single_stepped_count;
 	probe_plan_clear(&probed->plan);
 	module_release(probed->module);
 }
@@ -120,7 +117,7 @@ void target_detach(struct target_table *table, struct target *target)
 	if (target->is_over)
 		orphan_links(table, target);
 	for (size_t i = 0; i < target->module_count; i++)
-		release_module(table, target, &target->modules[i]);
+		release_module(table, &target->modules[i]);
 	free(target->modules);
 	target->modules = NULL;
 	target->module_count = 0;
@@ -200,23 +197,7 @@ static int attach_plan(struct target_table *table, struct target *target, struct
 				       .link = link,
 				       .device = status.st_dev,
 				       .inode = status.st_ino};
-	target->probe_count += plan->point_count;
-	target->single_stepped_count += plan->single_stepped_count;
 	return 0;
-}
-
-/* allocators holds one name for each kind, however many modules bring it. */
-static void add_allocator(struct target *target, const struct probe_plan *plan)
-{
-	size_t used = strlen(target->allocators);
-	char name[sizeof(plan->allocators)];
-
-	if (!plan->has_allocator)
-		return;
-	snprintf(name, sizeof(name), "%.*s", (int)strcspn(plan->allocators, ","), plan->allocators);
-	if (!strstr(target->allocators, name))
-		snprintf(target->allocators + used, sizeof(target->allocators) - used, "%s%s",
-			 used ? "," : "", name);
 }
 
 static void attach_module(struct target_table *table, struct target *target, struct module *module)
@@ -245,9 +226,40 @@ static void attach_module(struct target_table *table, struct target *target, str
 		log_write(LOG_WARN, "process %d (%s): %s", (int)target->identity.pid,
 			  target->identity.comm, target->attach_failure);
 		probe_plan_clear(&plan);
-		return;
 	}
-	add_allocator(target, &plan);
+}
+
+/* allocators holds one name for each kind, however many modules bring it. */
+static void add_allocator(struct target *target, const struct probe_plan *plan)
+{
+	size_t used = strlen(target->allocators);
+	char name[sizeof(plan->allocators)];
+
+	if (!plan->has_allocator)
+		return;
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(plan->allocators, ","), plan->allocators);
+	if (!strstr(target->allocators, name))
+		snprintf(target->allocators + used, sizeof(target->allocators) - used, "%s%s",
+			 used ? "," : "", name);
+}
+
+/*
+ * What the target's own mappings carry. Right after an exec that is little: the probes that wait
+ * for the new program to map the old one's library again don't count.
+ */
+static void describe_probes(struct target *target)
+{
+	target->probe_count = target->single_stepped_count = 0;
+	target->allocators[0] = '\0';
+	for (size_t i = 0; i < target->module_count; i++) {
+		const struct target_module *probed = &target->modules[i];
+
+		if (!is_current(target, probed))
+			continue;
+		target->probe_count += probed->plan.point_count;
+		target->single_stepped_count += probed->plan.single_stepped_count;
+		add_allocator(target, &probed->plan);
+	}
 }
 
 /* Takes out what isn't mapped any more, probed modules only when there are more than so many. */
@@ -266,7 +278,7 @@ static void release_unmapped(struct target_table *table, struct target *target,
 		if (is_kept || is_current(target, probed))
 			target->modules[kept++] = *probed;
 		else
-			release_module(table, target, probed);
+			release_module(table, probed);
 	}
 	target->module_count = kept;
 }
@@ -283,6 +295,7 @@ int target_attach(struct target_table *table, struct target *target)
 	count = address_space_module_count(target->space);
 	for (size_t i = 0; i < count; i++)
 		attach_module(table, target, address_space_module(target->space, i));
+	describe_probes(target);
 	return 0;
 }
 
@@ -311,9 +324,6 @@ void target_prune_modules(struct target_table *table, struct target *target, dou
 	if (target_attach(table, target) || !address_space_module_count(target->space))
 		return;
 	release_unmapped(table, target, 0);
-	target->allocators[0] = '\0';
-	for (size_t i = 0; i < target->module_count; i++)
-		add_allocator(target, &target->modules[i].plan);
 }
 
 /* ---- Forks ---- */
