@@ -26,10 +26,6 @@ typedef struct {
 	__s64 counter;
 } atomic_long_t;
 
-struct list_head {
-	struct list_head *next;
-};
-
 struct percpu_counter {
 	__s64 count;
 	__s32 *counters;
@@ -156,8 +152,6 @@ enum {
 };
 
 #define PF_KTHREAD 0x00200000
-#define ENOENT     2
 #define EEXIST     17
-#define E2BIG      7
 
 #endif

@@ -64,7 +64,7 @@ struct account *account_open(struct account_table *table, struct target *target,
 			     const struct record_target_counters *counters);
 /*
  * Ends it: reads the final numbers. counters: the slot's at the end, NULL: as of now. To be called
- * while the target still has its slot. The kernel's entries are purged by the next account_purge().
+ * while the target still has its slot. The kernel's entries go with the next account_purge_run().
  */
 void account_end(struct account_table *table, struct account *account, const char *reason,
 		 const struct record_target_counters *counters);

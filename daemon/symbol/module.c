@@ -24,16 +24,6 @@ const char *module_build_id(const struct module *module)
 	return module->layout.build_id;
 }
 
-dev_t module_device(const struct module *module)
-{
-	return module->identity.device;
-}
-
-ino_t module_inode(const struct module *module)
-{
-	return module->identity.inode;
-}
-
 int module_word_bits(const struct module *module)
 {
 	return module->layout.word_bits;

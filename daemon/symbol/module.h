@@ -47,8 +47,6 @@ void module_release(struct module *module);
 /* Borrowed strings; build_id is lower-case hex, "" when the file has none. */
 const char *module_path(const struct module *module);
 const char *module_build_id(const struct module *module);
-dev_t module_device(const struct module *module);
-ino_t module_inode(const struct module *module);
 /* 32 or 64, from the ELF class. */
 int module_word_bits(const struct module *module);
 /* A descriptor of the file itself, borrowed; good for pread. */
