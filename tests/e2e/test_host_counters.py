@@ -58,7 +58,7 @@ def test_ps_lists_the_largest_first(daemon, run):
         answer = daemon.ctl("ps")
         sizes = [entry["rss_bytes"] for entry in answer["processes"]]
         assert sizes == sorted(sizes, reverse=True)
-        mine = next(entry for entry in answer["processes"] if entry["pid"] == program.pid)
+        (mine,) = (entry for entry in answer["processes"] if entry["pid"] == program.pid)
         assert mine["comm"] == "pages"
         assert mine["threads"] == 1
         assert mine["rss_bytes"] >= 100_000 * PAGE_BYTES

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Libraries that come and go while the process is watched."""
-from harness.compare import by_direct_caller, direct_caller
+from harness.compare import by_direct_caller, site_of
 from harness.wait import eventually_passes
 
 
@@ -21,8 +21,7 @@ def test_a_library_loaded_after_the_watch_began_is_named(daemon, run):
     program.tell("load")
     program.tell("allocate 100")
     assert_plugin_is_exact(daemon, program)
-    site = next(site for site in daemon.sites(program.pid)
-                if direct_caller(site) == "plugin_allocates")
+    site = site_of(daemon, program.pid, "plugin_allocates")
     assert site["stack"][0]["module"].endswith("/plugin.so")
 
 

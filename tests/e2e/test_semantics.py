@@ -2,7 +2,7 @@
 """In exact mode every call site of every allocation function is right to the byte."""
 import pytest
 
-from harness.compare import assert_exact, assert_nothing_lost, direct_caller
+from harness.compare import assert_exact, assert_nothing_lost, site_of
 from harness.wait import eventually_passes
 
 BUILDS = ["allocators", "allocators_static", "allocators_without_frame_pointer"]
@@ -189,8 +189,7 @@ def test_frames_carry_file_and_line(daemon, run):
     program.tell("allocate")
 
     def check():
-        site = next(site for site in daemon.sites(program.pid)
-                    if direct_caller(site) == "by_malloc")
+        site = site_of(daemon, program.pid, "by_malloc")
         frame = site["stack"][0]
         assert frame["kind"] == "native"
         assert frame["file"].endswith("tests/programs/allocators.c")

@@ -12,6 +12,13 @@ def direct_caller(site):
     return site["stack"][0].get("function") if site["stack"] else None
 
 
+def site_of(daemon, pid, function):
+    """The site whose direct caller is this function; an assertion, so that it may be waited for."""
+    found = [site for site in daemon.sites(pid) if direct_caller(site) == function]
+    assert found, f"no site of {function}"
+    return found[0]
+
+
 def by_direct_caller(sites):
     """Sums of the sites by their innermost function: one function may be reached by many ways."""
     sums = collections.defaultdict(lambda: dict.fromkeys((*COUNTERS, "variance"), 0))

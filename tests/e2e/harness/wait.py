@@ -17,12 +17,15 @@ def eventually(condition, what, seconds=10.0):
 
 
 def eventually_passes(check, seconds=5.0):
-    """Repeats a function of assertions until it passes; its last failure is the test's."""
+    """
+    Repeats a function of assertions until it passes; its last failure is the test's. Whatever it
+    stumbles over on the way (an answer that lacks an entry yet) is a failure like the others.
+    """
     deadline = time.monotonic() + seconds
     while True:
         try:
             return check()
-        except AssertionError:
+        except Exception:
             if time.monotonic() >= deadline:
                 raise
         time.sleep(POLL_SECONDS)
