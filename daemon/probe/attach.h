@@ -13,6 +13,8 @@
 struct probe_point {
 	uint64_t file_offset;
 	uint64_t cookie;
+	/* Where the file keeps the probe's semaphore (USDT), which the link raises; 0: none. */
+	uint64_t reference_counter_offset;
 };
 
 struct probe_link;

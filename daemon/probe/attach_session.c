@@ -39,12 +39,14 @@ struct probe_link {
 static int session_link_create(int program_fd, uint32_t attach_type, pid_t pid, const char *path,
 			       const struct probe_point *points, size_t point_count)
 {
-	uint64_t *offsets = calloc(point_count * 2, sizeof(*offsets));
+	uint64_t *offsets = calloc(point_count * 3, sizeof(*offsets));
 	uint64_t *cookies = offsets + point_count;
+	uint64_t *reference_counters = cookies + point_count;
 	struct link_create attributes = {.program_fd = (uint32_t)program_fd,
 					 .attach_type = attach_type,
 					 .path = (uintptr_t)path,
 					 .offsets = (uintptr_t)offsets,
+					 .reference_counter_offsets = (uintptr_t)reference_counters,
 					 .cookies = (uintptr_t)cookies,
 					 .count = (uint32_t)point_count,
 					 .pid = (uint32_t)pid};
@@ -55,6 +57,7 @@ static int session_link_create(int program_fd, uint32_t attach_type, pid_t pid, 
 	for (size_t i = 0; i < point_count; i++) {
 		offsets[i] = points[i].file_offset;
 		cookies[i] = points[i].cookie;
+		reference_counters[i] = points[i].reference_counter_offset;
 	}
 	fd = (int)syscall(SYS_bpf, BPF_LINK_CREATE, &attributes, sizeof(attributes));
 	if (fd < 0)
