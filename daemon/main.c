@@ -8,6 +8,7 @@
 #include "options.h"
 #include "serve/serve.h"
 #include "view/state.h"
+#include "worker.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -24,18 +25,15 @@
 /* Files that modules may hold open; well below the descriptor limit that main raises. */
 #define MODULES_MAX 8192
 
-/* How long what was put off may wait. */
-#define SETTLE_MS 20
-
 struct daemon {
 	struct options options;
 	struct config config;
 	struct state state;
+	struct worker *worker;
 	struct server *server;
 	int instance_fd, signal_fd, timer_fd, epoll_fd;
 	double watchdog_seconds, watchdog_sent_seconds;
 	bool is_ready;
-	bool is_unsettled; /* something was put off and is to be looked at soon */
 };
 
 static bool daemon_is_ready(void *context)
@@ -161,6 +159,7 @@ static int open_state(struct daemon *daemon)
 	state->metrics_processes_max = config->metrics_processes_max;
 	state->backend = &probe_backend_session;
 	pthread_mutex_init(&state->lock, NULL);
+	pthread_cond_init(&state->attached, NULL);
 	state->modules = module_cache_new(config->symbol_cache_bytes, MODULES_MAX);
 	state->postmortems = postmortem_list_new(config->ooms_max, config->sites_max);
 	state->accounts = account_table_new(state->object, config->ended_targets_max);
@@ -174,6 +173,15 @@ static int open_state(struct daemon *daemon)
 	calibrate(state);
 	probe_object_set_handler(state->object, dispatch_event, state);
 	return 0;
+}
+
+static int open_worker(struct daemon *daemon)
+{
+	int error = worker_start(&daemon->state, &daemon->worker);
+
+	if (error)
+		log_write(LOG_ERROR, "cannot start a thread: %s", strerror(-error));
+	return error;
 }
 
 static int open_server(struct daemon *daemon)
@@ -243,25 +251,13 @@ static void handle_timer(struct daemon *daemon)
 	}
 }
 
-static void handle_events(struct daemon *daemon)
-{
-	pthread_mutex_lock(&daemon->state.lock);
-	probe_object_consume(daemon->state.object);
-	daemon->is_unsettled = dispatch_settle(&daemon->state);
-	pthread_mutex_unlock(&daemon->state.lock);
-}
-
 static void run_loop(struct daemon *daemon)
 {
 	bool goes_on = true;
 
 	while (goes_on) {
 		struct epoll_event events[4];
-		int count = epoll_wait(daemon->epoll_fd, events, 4,
-				       daemon->is_unsettled ? SETTLE_MS : -1);
-
-		if (count == 0)
-			handle_events(daemon);
+		int count = epoll_wait(daemon->epoll_fd, events, 4, -1);
 
 		for (int i = 0; i < count && goes_on; i++) {
 			if (events[i].data.fd == daemon->signal_fd)
@@ -269,8 +265,9 @@ static void run_loop(struct daemon *daemon)
 			else if (events[i].data.fd == daemon->timer_fd)
 				handle_timer(daemon);
 			else
-				handle_events(daemon);
+				dispatch_events(&daemon->state);
 		}
+		worker_wake(daemon->worker);
 	}
 }
 
@@ -291,6 +288,7 @@ static int run(struct daemon *daemon)
 	error = error ? error : open_object(daemon);
 	error = error ? error : open_state(daemon);
 	error = error ? error : open_loop(daemon);
+	error = error ? error : open_worker(daemon);
 	error = error ? error : open_server(daemon);
 	if (error)
 		return error;
@@ -308,6 +306,7 @@ static void close_all(struct daemon *daemon)
 	struct state *state = &daemon->state;
 
 	server_stop(daemon->server);
+	worker_stop(daemon->worker);
 	/* Targets first: their probes go before anything else does. */
 	target_table_free(state->targets);
 	postmortem_list_free(state->postmortems);

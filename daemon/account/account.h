@@ -69,7 +69,13 @@ struct account *account_open(struct account_table *table, struct target *target,
 void account_end(struct account_table *table, struct account *account, const char *reason,
 		 const struct record_target_counters *counters);
 
-/* The account that goes on, or else the one of that pid that ended last. NULL: none. */
+/* Of a watch that came to nothing: it was never there. NULL is fine. */
+void account_discard(struct account_table *table, struct account *account);
+
+/*
+ * The account that goes on, or else the one of that pid that ended last. NULL: none. Neither this
+ * nor account_next() shows an account whose target may yet turn out not to be one.
+ */
 struct account *account_by_pid(const struct account_table *table, pid_t pid);
 /* NULL when it isn't known any more. */
 struct account *account_by_number(const struct account_table *table, uint32_t number);

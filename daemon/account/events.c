@@ -13,8 +13,7 @@ static struct account *living_account(struct account_table *table, const struct 
 	return account && !account->end_reason ? account : NULL;
 }
 
-static struct stack *normalise(struct target_table *targets, struct target *target,
-			       const struct record_event_stack *event)
+static struct stack *normalise(struct target *target, const struct record_event_stack *event)
 {
 	bool is_truncated = event->frame_count >= RECORD_STACK_FRAMES_MAX;
 	bool has_unknown;
@@ -27,7 +26,7 @@ static struct stack *normalise(struct target_table *targets, struct target *targ
 	 */
 	if (!stack || !has_unknown || stack->frames[0].module)
 		return stack;
-	target_refresh(targets, target);
+	target_refresh_space(target);
 	stack_free(stack);
 	return stack_new(target->space, (const uint64_t *)event->frames, event->frame_count,
 			 is_truncated, &has_unknown);
@@ -42,8 +41,8 @@ void account_handle_stack(struct account_table *table, struct target_table *targ
 
 	if (!site || !target || site->stack)
 		return;
-	target_refresh_if_due(targets, target);
-	site->stack = normalise(targets, target, event);
+	target_refresh_space_if_due(target);
+	site->stack = normalise(target, event);
 }
 
 static void apply_mapping(struct account *account, const struct record_event_mapping *event,

@@ -119,13 +119,24 @@ static int measure_watched(struct target_table *table, struct child *child, uint
 {
 	struct target *target;
 	int result = target_watch(table, child->pid, interval_bytes, &target, error);
+	struct target_links *orphans;
+	struct target_work *work;
 	uint32_t account;
 
 	if (result)
 		return result;
 	account = target->account;
-	result = child_measure(child, timing);
+	work = target_work_take(table, target);
+	if (work) {
+		target_work_run(work);
+		target_work_done(table, work);
+	}
+	result = target_check_watched(target, error);
+	result = result ? result : child_measure(child, timing);
 	target_unwatch(table, target);
+	orphans = target_orphans_take(table);
+	target_orphans_detach(orphans);
+	target_orphans_free(table, orphans);
 	probe_object_purge(target_table_object(table), &account, 1);
 	return result;
 }

@@ -10,15 +10,17 @@ struct target_table {
 	struct module_cache *module_cache;
 	const struct probe_backend *backend;
 	struct target **slots;
+	bool *is_draining; /* of each slot: probes that name it are still on their way out */
 	size_t slot_count;
 	uint64_t last_lease_id;
-	struct target_links *orphans; /* of targets that are over; NULL: none */
+	struct target_links *orphans; /* NULL: none */
 };
 
-/* Looks at what is mapped now and probes what isn't probed yet. 0 or -errno (-ESRCH: it is gone).
- */
-int target_attach(struct target_table *table, struct target *target);
-/* Takes all probes out. */
-void target_detach(struct target_table *table, struct target *target);
+/* A link that is to be detached without the lock. NULL is fine. */
+void target_link_orphan(struct target_table *table, struct probe_link *link);
+/* The slot is free again when the links handed over so far are out. */
+void target_slot_drain(struct target_table *table, uint32_t slot);
+/* Of a target that was unwatched while a work for it was under way. */
+void target_free(struct target_table *table, struct target *target);
 
 #endif

@@ -20,3 +20,30 @@ void state_end_target(struct state *state, struct target *target, const char *re
 	state_end_account(state, account_by_number(state->accounts, target->account), reason, NULL);
 	target_unwatch(state->targets, target);
 }
+
+bool state_work_done(struct state *state, struct target_work *work)
+{
+	bool lives = target_work_done(state->targets, work);
+
+	pthread_cond_broadcast(&state->attached);
+	return lives;
+}
+
+void state_unlock_and_detach_orphans(struct state *state)
+{
+	struct target_links *orphans = target_orphans_take(state->targets);
+
+	pthread_mutex_unlock(&state->lock);
+	if (!orphans)
+		return;
+	target_orphans_detach(orphans);
+	pthread_mutex_lock(&state->lock);
+	target_orphans_free(state->targets, orphans);
+	pthread_mutex_unlock(&state->lock);
+}
+
+void state_detach_orphans(struct state *state)
+{
+	pthread_mutex_lock(&state->lock);
+	state_unlock_and_detach_orphans(state);
+}

@@ -13,6 +13,7 @@
 struct state {
 	/* Taken by the main loop while it handles events, and by views while they read. */
 	pthread_mutex_t lock;
+	pthread_cond_t attached; /* probes of some target were attached, or could not be */
 	struct probe_object *object;
 	const struct probe_backend *backend;
 	struct module_cache *modules;
@@ -34,5 +35,12 @@ void state_end_target(struct state *state, struct target *target, const char *re
 /* Ends the account alone, when the target goes on with another one. */
 void state_end_account(struct state *state, struct account *account, const char *reason,
 		       const struct record_target_counters *counters);
+
+/* Enters a work's results. Returns whether its target is still there. Under the lock. */
+bool state_work_done(struct state *state, struct target_work *work);
+/* Takes out the links that are on their way, and waits for it. Without the lock. */
+void state_detach_orphans(struct state *state);
+/* The same, called with the lock, which it gives up. */
+void state_unlock_and_detach_orphans(struct state *state);
 
 #endif

@@ -58,6 +58,22 @@ static int check_room(struct state *state, const struct view_viewer *viewer,
 	return -ENOSPC;
 }
 
+/* Attaches its probes, without the lock meanwhile. Returns whether the target is still there. */
+static bool attach_probes(struct state *state, struct target *target)
+{
+	struct target_work *work;
+
+	/* A second time when it has executed another program meanwhile. */
+	while ((work = target_work_take(state->targets, target))) {
+		pthread_mutex_unlock(&state->lock);
+		target_work_run(work);
+		pthread_mutex_lock(&state->lock);
+		if (!state_work_done(state, work))
+			return false;
+	}
+	return true;
+}
+
 static int start_watch(struct state *state, pid_t pid, uint64_t interval_bytes,
 		       struct target **target, struct view_error *error)
 {
@@ -65,17 +81,39 @@ static int start_watch(struct state *state, pid_t pid, uint64_t interval_bytes,
 	int result = target_watch(state->targets, pid, interval_bytes, target, &reason);
 
 	if (result) {
-		/* Its account had begun in the kernel. */
-		account_expect_orphans(state->accounts);
 		set_error(error, "%s", reason.message);
 		return result;
 	}
-	if (account_open(state->accounts, *target, NULL))
+	if (!account_open(state->accounts, *target, NULL)) {
+		target_unwatch(state->targets, *target);
+		account_expect_orphans(state->accounts);
+		set_error(error, "out of memory");
+		return -ENOMEM;
+	}
+	if (!attach_probes(state, *target)) {
+		set_error(error, "process %d has exited or was unwatched as its watch began",
+			  (int)pid);
+		return -ESRCH;
+	}
+	result = target_check_watched(*target, &reason);
+	(*target)->is_new = false;
+	pthread_cond_broadcast(&state->attached);
+	if (!result)
 		return 0;
+	account_discard(state->accounts, account_by_number(state->accounts, (*target)->account));
 	target_unwatch(state->targets, *target);
-	account_expect_orphans(state->accounts);
-	set_error(error, "out of memory");
-	return -ENOMEM;
+	set_error(error, "%s", reason.message);
+	return result;
+}
+
+/* The target of a pid, once it is known whether it can be one. */
+static struct target *find_target(struct state *state, pid_t pid)
+{
+	struct target *target;
+
+	while ((target = target_by_pid(state->targets, pid)) && target->is_new)
+		pthread_cond_wait(&state->attached, &state->lock);
+	return target;
 }
 
 static int check_interval(const struct target *target, uint64_t wanted_bytes,
@@ -136,7 +174,7 @@ int view_watch(struct state *state, const struct view_viewer *viewer, pid_t pid,
 	}
 	memset(result, 0, sizeof(*result));
 	pthread_mutex_lock(&state->lock);
-	target = target_by_pid(state->targets, pid);
+	target = find_target(state, pid);
 	result->was_watched = target != NULL;
 	status =
 		target ? check_interval(target, interval, error) : check_room(state, viewer, error);
@@ -153,7 +191,8 @@ int view_watch(struct state *state, const struct view_viewer *viewer, pid_t pid,
 		result->sampling_interval_bytes = target->sampling_interval_bytes;
 		result->watched_seconds = clock_monotonic_seconds() - target->watched_since_seconds;
 	}
-	pthread_mutex_unlock(&state->lock);
+	/* What came to nothing leaves nothing behind. */
+	state_unlock_and_detach_orphans(state);
 	return status;
 }
 
@@ -173,6 +212,6 @@ int view_unwatch(struct state *state, const struct view_viewer *viewer, pid_t pi
 	} else if (!target_release(target, lease_id)) {
 		state_end_target(state, target, "unwatched");
 	}
-	pthread_mutex_unlock(&state->lock);
+	state_unlock_and_detach_orphans(state);
 	return status;
 }
