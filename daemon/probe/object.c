@@ -36,7 +36,7 @@ struct probe_object {
 	bool has_sessions;
 	probe_event_fn handler;
 	void *handler_context;
-	uint64_t events;
+	uint64_t events, events_end; /* handled so far; where consuming stops for now */
 };
 
 static int log_libbpf(enum libbpf_print_level level, const char *format, va_list arguments)
@@ -145,7 +145,7 @@ static int on_ring_record(void *context, void *data, size_t bytes)
 
 	if (object->handler && bytes >= sizeof(struct record_event))
 		object->handler(object->handler_context, data, bytes);
-	return 0;
+	return ++object->events < object->events_end ? 0 : -EAGAIN;
 }
 
 static void explain_load_error(int error, struct probe_error *message)
@@ -458,11 +458,15 @@ int probe_object_event_fd(const struct probe_object *object)
 
 int probe_object_consume(struct probe_object *object)
 {
-	int count = ring_buffer__consume(object->ring);
+	uint64_t before = object->events;
+	int result;
 
-	if (count > 0)
-		object->events += (uint64_t)count;
-	return count;
+	/* As many as the buffer holds if all are of the smallest kind, each with its 8-byte head.
+	 */
+	object->events_end =
+		before + object->limits.ring_buffer_bytes / (sizeof(struct record_event) + 8);
+	result = ring_buffer__consume(object->ring);
+	return result < 0 && result != -EAGAIN ? result : (int)(object->events - before);
 }
 
 uint64_t probe_object_event_count(const struct probe_object *object)

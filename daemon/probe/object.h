@@ -75,7 +75,10 @@ typedef void (*probe_event_fn)(void *context, const struct record_event *event, 
 void probe_object_set_handler(struct probe_object *object, probe_event_fn handler, void *context);
 /* Becomes readable when there are events. */
 int probe_object_event_fd(const struct probe_object *object);
-/* Handles what is there without waiting. Returns the number of events, or -errno. */
+/*
+ * Handles what is there at the call without waiting, and not for ever what a busy target adds
+ * meanwhile. Returns the number of events, or -errno.
+ */
 int probe_object_consume(struct probe_object *object);
 /* Events handled so far. */
 uint64_t probe_object_event_count(const struct probe_object *object);

@@ -274,7 +274,7 @@ int view_sites(struct state *state, const struct view_viewer *viewer, pid_t pid,
 	struct account *account;
 	int error;
 
-	pthread_mutex_lock(&state->lock);
+	state_lock(state);
 	error = viewer_find_account(state, viewer, pid, &account);
 	if (!error)
 		gathered = sites_gather(state, account, options);

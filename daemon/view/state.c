@@ -3,6 +3,12 @@
 
 #include "view/losses.h"
 
+void state_lock(struct state *state)
+{
+	pthread_mutex_lock(&state->lock);
+	probe_object_consume(state->object);
+}
+
 void state_end_account(struct state *state, struct account *account, const char *reason,
 		       const struct record_target_counters *counters)
 {

@@ -30,6 +30,12 @@ struct state {
 	uint64_t lifecycle_losses_seen; /* lost lifecycle events that were made good */
 };
 
+/*
+ * Takes the lock, as every view does: what the probes have reported until now is handled first, so
+ * that an answer covers it.
+ */
+void state_lock(struct state *state);
+
 /* Ends the watch of a target and its account. Under the lock. */
 void state_end_target(struct state *state, struct target *target, const char *reason);
 /* Ends the account alone, when the target goes on with another one. */

@@ -60,7 +60,7 @@ int status_fill(struct state *state, struct answer_status *answer)
 {
 	int error;
 
-	pthread_mutex_lock(&state->lock);
+	state_lock(state);
 	*answer = (struct answer_status){
 		.version = MEMWATCH_VERSION,
 		.start_time_seconds = state->start_time_seconds,

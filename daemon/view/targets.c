@@ -108,7 +108,7 @@ int view_targets(struct state *state, const struct view_viewer *viewer,
 
 	if (!made)
 		return -ENOMEM;
-	pthread_mutex_lock(&state->lock);
+	state_lock(state);
 	error = targets_list(state, viewer, true, made);
 	pthread_mutex_unlock(&state->lock);
 	if (error)
@@ -128,7 +128,7 @@ int view_target(struct state *state, const struct view_viewer *viewer, pid_t pid
 	if (!made)
 		return -ENOMEM;
 	made->targets = calloc(1, sizeof(*made->targets));
-	pthread_mutex_lock(&state->lock);
+	state_lock(state);
 	error = viewer_find_account(state, viewer, pid, &account);
 	if (!error && !made->targets)
 		error = -ENOMEM;

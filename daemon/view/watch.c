@@ -173,7 +173,7 @@ int view_watch(struct state *state, const struct view_viewer *viewer, pid_t pid,
 		return -EINVAL;
 	}
 	memset(result, 0, sizeof(*result));
-	pthread_mutex_lock(&state->lock);
+	state_lock(state);
 	target = find_target(state, pid);
 	result->was_watched = target != NULL;
 	status =
@@ -204,7 +204,7 @@ int view_unwatch(struct state *state, const struct view_viewer *viewer, pid_t pi
 
 	if (status)
 		return status;
-	pthread_mutex_lock(&state->lock);
+	state_lock(state);
 	target = target_by_pid(state->targets, pid);
 	if (!target) {
 		set_error(error, "process %d is not watched", (int)pid);
