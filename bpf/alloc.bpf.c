@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The probe on every allocator function: one program, told by its cookie what the function means.
+ * The probe on every allocator function: it is told by its cookie what the function means, and runs
+ * at the function's entry and return. The outermost call owns the block: an inner call's block with
+ * the same address is handed to it.
  *
- * It runs at the function's entry and, unless it says there that it needn't, at its return. The
- * outermost call owns the block: an inner call's block with the same address is handed to it.
+ * Of the programs at the end of this file the daemon loads those of its attach back end. In a
+ * session the entry decides whether the return is probed; by the other back ends it always is, and
+ * the return of a call that nobody follows finds nothing pending.
  */
 #include "block.h"
 #include "call.h"
@@ -219,7 +222,8 @@ static __always_inline void leave_allocation(const struct call *call, struct thr
 		block_born(call, state, pending, address);
 }
 
-static __always_inline int leave_call(const struct call *call)
+/* Returns whether it was the return of a call that is followed. */
+static __always_inline bool leave_call(const struct call *call)
 {
 	struct thread_state *state = thread_state_get(call, 0);
 	/* The return has popped its address. */
@@ -228,15 +232,15 @@ static __always_inline int leave_call(const struct call *call)
 	__u32 depth;
 
 	if (!state)
-		return 0;
+		return false;
 	for (depth = 0; depth < PENDING_CALLS_MAX; depth++) {
 		if (depth >= state->depth)
-			return 0; /* the outer of two calls that returned together by tail call */
+			return false; /* maybe the outer of two that return at once by tail call */
 		if (state->pending[depth].stack_pointer == stack_pointer)
 			break;
 	}
 	if (depth >= PENDING_CALLS_MAX)
-		return 0;
+		return false;
 	if (depth + 1 < state->depth)
 		pending_abandon(call, state, depth + 1);
 	pending = &state->pending[depth];
@@ -246,7 +250,7 @@ static __always_inline int leave_call(const struct call *call)
 		leave_mapping(call, state, pending);
 	else
 		leave_allocation(call, state, pending);
-	return 0;
+	return true;
 }
 
 /* ---- The probe ---- */
@@ -270,6 +274,14 @@ static __always_inline int enter(const struct call *call, struct record_target_h
 	}
 }
 
+static __always_inline void leave(const struct call *call, struct record_target_hits *hits)
+{
+	if (leave_call(call))
+		COUNT(hits->returns);
+	else
+		COUNT(hits->idle_returns);
+}
+
 SEC("uprobe")
 int allocator_session(struct pt_regs *ctx)
 {
@@ -282,11 +294,39 @@ int allocator_session(struct pt_regs *ctx)
 	if (!hits)
 		return SKIP_RETURN;
 	if (bpf_session_is_return()) {
-		COUNT(hits->returns);
-		leave_call(&call);
+		leave(&call, hits);
 		return 0;
 	}
 	return enter(&call, hits) ? SKIP_RETURN : PROBE_RETURN;
+}
+
+/* Anything but 0 would take the breakpoint out, by a multi link before 6.13. */
+SEC("uprobe")
+int allocator_entry(struct pt_regs *ctx)
+{
+	struct record_target_hits *hits;
+	struct call call;
+
+	if (!call_open(&call, ctx))
+		return 0;
+	hits = bpf_map_lookup_elem(&target_hits, &call.slot);
+	if (hits)
+		enter(&call, hits);
+	return 0;
+}
+
+SEC("uprobe")
+int allocator_return(struct pt_regs *ctx)
+{
+	struct record_target_hits *hits;
+	struct call call;
+
+	if (!call_open(&call, ctx))
+		return 0;
+	hits = bpf_map_lookup_elem(&target_hits, &call.slot);
+	if (hits)
+		leave(&call, hits);
+	return 0;
 }
 
 /* Listens to nothing: the daemon attaches and detaches it to sweep out copied breakpoints. */

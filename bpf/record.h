@@ -150,7 +150,8 @@ struct record_target_counters {
 struct record_target_hits {
 	__u64 allocations;
 	__u64 frees;
-	__u64 returns;
+	__u64 returns;      /* of calls that are followed */
+	__u64 idle_returns; /* of others, whose return probe couldn't be skipped */
 };
 
 /* ---- Host: what belongs to no target. One struct, atomic additions. */
@@ -269,6 +270,20 @@ struct record_process {
 	__u64 peak_rss_bytes;
 	__u64 total_vm_bytes;
 	char comm[RECORD_COMM_LENGTH];
+};
+
+/*
+ * ---- Trying an attach back end (trial.bpf.c) ----
+ * Who calls the probed function; it is the function's argument and result.
+ */
+
+enum record_trial_caller {
+	RECORD_TRIAL_MAIN_THREAD,
+	RECORD_TRIAL_EARLY_THREAD, /* runs already when the probes come */
+	RECORD_TRIAL_LATE_THREAD,
+	RECORD_TRIAL_SKIPS_RETURN, /* the entry asks for no return probe, where it can */
+	RECORD_TRIAL_STRANGER,     /* another process */
+	RECORD_TRIAL_CALLERS,
 };
 
 #endif

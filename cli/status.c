@@ -69,8 +69,9 @@ static void status_show(const cJSON *answer)
 	render_labelled(&render, RENDER_PLAIN, "  targets", STATUS_TEXT_COLUMN, "%s of at most %s",
 			number_count(json_number(answer, "targets")).text,
 			number_count(json_number(answer, "targets_max")).text);
-	render_labelled(&render, RENDER_PLAIN, "  probes", STATUS_TEXT_COLUMN, "%s",
-			json_string_or(answer, "backend", "?"));
+	render_labelled(
+		&render, RENDER_PLAIN, "  probes", STATUS_TEXT_COLUMN, "%s",
+		json_string_or(answer, "backend", "none works here (see memwatchctl doctor)"));
 	cJSON_ArrayForEach(map, json_child(answer, "maps"))
 	{
 		status_show_map(&render, map);

@@ -38,6 +38,7 @@ static const struct config_key keys[] = {
 	{"log_level", &config_level_type, "info", FIELD(log_level), 0, 0},
 	/* Past 1 GiB hardly a program would leave a sample. */
 	{"sampling_interval", &config_size_type, "64KiB", FIELD(sampling_interval_bytes), 1, GIB},
+	{"attach_backend", &config_backend_type, "auto", FIELD(attach_backend), 0, 0},
 	/* 64,000,000 blocks take some 8 GiB of kernel memory; 64 don't hold a program's start. */
 	{"blocks_max", &config_count_type, "1000000", FIELD(blocks_max), 64, 64000000},
 	/* A site is hundreds of bytes, for its counters of every generation. */

@@ -16,6 +16,7 @@ struct config {
 	char state_dir[PATH_MAX];         /* state_dir = /var/lib/memwatch */
 	enum log_level log_level;         /* log_level = error|warning|info|debug */
 	uint64_t sampling_interval_bytes; /* sampling_interval = 64KiB ; 1: exact */
+	char attach_backend[16];          /* attach_backend = auto|session|multi|perf */
 	uint32_t blocks_max;         /* blocks_max = 1000000 : outstanding blocks of all targets */
 	uint32_t sites_max;          /* sites_max = 32768 */
 	uint32_t targets_max;        /* targets_max = 64 (<= 1024) */

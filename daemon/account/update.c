@@ -62,6 +62,7 @@ void account_update_from(struct account_table *table, struct account *account,
 	account->hits.allocations -= account->hits_before.allocations;
 	account->hits.frees -= account->hits_before.frees;
 	account->hits.returns -= account->hits_before.returns;
+	account->hits.idle_returns -= account->hits_before.idle_returns;
 	subtract_counters(&account->counters, &account->counters_before);
 	copy_target(account, target);
 	find_unannounced_sites(table, account);

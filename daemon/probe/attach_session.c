@@ -1,72 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "probe/attach.h"
+#include "probe/uprobe_link.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-#include <linux/bpf.h>
-
-/*
- * Numbers of the kernel's interface that older headers lack: attach types BPF_TRACE_UPROBE_MULTI
- * and BPF_TRACE_UPROBE_SESSION, and the uprobe_multi fields of BPF_LINK_CREATE
- * (include/uapi/linux/bpf.h of Linux 6.13).
- */
-#define ATTACH_TYPE_UPROBE_MULTI   48
-#define ATTACH_TYPE_UPROBE_SESSION 57
-
-struct link_create {
-	uint32_t program_fd;
-	uint32_t target_fd;
-	uint32_t attach_type;
-	uint32_t flags;
-	uint64_t path;
-	uint64_t offsets;
-	uint64_t reference_counter_offsets;
-	uint64_t cookies;
-	uint32_t count;
-	uint32_t uprobe_flags;
-	uint32_t pid;
-	uint32_t zero;
-};
 
 struct probe_link {
 	int fd;
 };
 
-static int session_link_create(int program_fd, uint32_t attach_type, pid_t pid, const char *path,
-			       const struct probe_point *points, size_t point_count)
-{
-	uint64_t *offsets = calloc(point_count * 3, sizeof(*offsets));
-	uint64_t *cookies = offsets + point_count;
-	uint64_t *reference_counters = cookies + point_count;
-	struct link_create attributes = {.program_fd = (uint32_t)program_fd,
-					 .attach_type = attach_type,
-					 .path = (uintptr_t)path,
-					 .offsets = (uintptr_t)offsets,
-					 .reference_counter_offsets = (uintptr_t)reference_counters,
-					 .cookies = (uintptr_t)cookies,
-					 .count = (uint32_t)point_count,
-					 .pid = (uint32_t)pid};
-	int fd;
-
-	if (!offsets)
-		return -ENOMEM;
-	for (size_t i = 0; i < point_count; i++) {
-		offsets[i] = points[i].file_offset;
-		cookies[i] = points[i].cookie;
-		reference_counters[i] = points[i].reference_counter_offset;
-	}
-	fd = (int)syscall(SYS_bpf, BPF_LINK_CREATE, &attributes, sizeof(attributes));
-	if (fd < 0)
-		fd = -errno;
-	free(offsets);
-	return fd;
-}
-
-static int session_attach(struct probe_object *object, pid_t pid, const char *path,
+static int session_attach(const struct probe_programs *programs, pid_t pid, const char *path,
 			  const struct probe_point *points, size_t point_count,
 			  struct probe_link **link)
 {
@@ -74,8 +16,8 @@ static int session_attach(struct probe_object *object, pid_t pid, const char *pa
 
 	if (!made)
 		return -ENOMEM;
-	made->fd = session_link_create(probe_object_session_fd(object), ATTACH_TYPE_UPROBE_SESSION,
-				       pid, path, points, point_count);
+	made->fd = uprobe_link_create(programs->fd[PROBE_PROGRAM_SESSION], UPROBE_LINK_SESSION,
+				      UPROBE_LINK_ENTRY, pid, path, points, point_count);
 	if (made->fd < 0) {
 		int error = made->fd;
 
@@ -86,32 +28,17 @@ static int session_attach(struct probe_object *object, pid_t pid, const char *pa
 	return 0;
 }
 
-/*
- * When a listener of a uprobe goes, the kernel goes over every process that maps the file and takes
- * the breakpoint out of those that no remaining listener wants (uprobe_unregister in
- * kernel/events/uprobes.c). So a listener that comes and goes sweeps the copies out.
- */
-static int session_sweep(struct probe_object *object, pid_t pid, const char *path,
-			 const struct probe_point *points, size_t point_count)
-{
-	int fd = session_link_create(probe_object_sweep_fd(object), ATTACH_TYPE_UPROBE_MULTI, pid,
-				     path, points, point_count);
-
-	if (fd < 0)
-		return fd;
-	close(fd);
-	return 0;
-}
-
 static void session_detach(struct probe_link *link)
 {
-	close(link->fd);
+	uprobe_link_close(link->fd);
 	free(link);
 }
 
 const struct probe_backend probe_backend_session = {
 	.name = "session",
+	.programs = 1U << PROBE_PROGRAM_SESSION | 1U << PROBE_PROGRAM_SWEEP,
+	.expected_attach_type = UPROBE_LINK_SESSION,
 	.attach = session_attach,
-	.sweep = session_sweep,
+	.sweep = uprobe_link_sweep,
 	.detach = session_detach,
 };

@@ -179,9 +179,9 @@ int target_watch(struct target_table *table, pid_t pid, uint64_t sampling_interv
 	struct target *target;
 	int error;
 
-	if (!probe_object_has_sessions(table->object)) {
-		set_error(message, "this kernel has no uprobe sessions (Linux 6.13 or later is "
-				   "needed to watch a process; see memwatchctl doctor)");
+	if (!table->backend) {
+		set_error(message, "no attach back end works here, so that no process can be "
+				   "watched (memwatchctl doctor says why)");
 		return -ENOTSUP;
 	}
 	error = process_check(pid, &identity, message);

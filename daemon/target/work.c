@@ -188,8 +188,8 @@ static int attach(const struct target_work *work, struct work_item *item)
 		return -errno;
 	item->probed.device = status.st_dev;
 	item->probed.inode = status.st_ino;
-	return work->backend->attach(work->object, work->pid, item->path, plan->points,
-				     plan->point_count, &item->probed.link);
+	return work->backend->attach(probe_object_programs(work->object), work->pid, item->path,
+				     plan->points, plan->point_count, &item->probed.link);
 }
 
 static void run_item(struct target_work *work, struct work_item *item)
@@ -199,8 +199,9 @@ static void run_item(struct target_work *work, struct work_item *item)
 
 	if (item->is_sweep) {
 		if (!item->error && plan->point_count)
-			item->error = work->backend->sweep(work->object, work->pid, item->path,
-							   plan->points, plan->point_count);
+			item->error = work->backend->sweep(probe_object_programs(work->object),
+							   work->pid, item->path, plan->points,
+							   plan->point_count);
 		return;
 	}
 	if (work->plan_seconds > PLAN_SECONDS_MAX) {
