@@ -5,13 +5,14 @@
 #include <stdlib.h>
 
 struct probe_link {
+	pid_t pid;
 	size_t count;
 	int fds[]; /* entry and return of each point, in the points' order */
 };
 
 static void perf_detach(struct probe_link *link)
 {
-	perf_uprobe_close_later(link->fds, link->count);
+	perf_uprobe_close_later(link->fds, link->count, link->pid);
 	free(link);
 }
 
@@ -45,6 +46,7 @@ static int perf_attach(const struct probe_programs *programs, pid_t pid, const c
 
 	if (!made)
 		return -ENOMEM;
+	made->pid = pid;
 	perf_uprobe_closing_pause();
 	for (size_t i = 0; i < point_count && !error; i++)
 		error = attach_point(made, programs, pid, path, &points[i]);

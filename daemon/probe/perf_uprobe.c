@@ -101,7 +101,7 @@ int perf_uprobe_open(int program_fd, bool is_return, pid_t pid, const char *path
 	fd = (int)syscall(SYS_bpf, BPF_LINK_CREATE, &attributes, sizeof(attributes));
 	if (fd < 0) {
 		fd = -errno;
-		perf_uprobe_close_later(&event_fd, 1);
+		perf_uprobe_close_later(&event_fd, 1, pid);
 		return fd;
 	}
 	close(event_fd); /* the link holds the event */
@@ -111,27 +111,53 @@ int perf_uprobe_open(int program_fd, bool is_return, pid_t pid, const char *path
 /* ---- Closing ---- */
 
 /*
- * The probes of some 50 targets. Beyond that whoever detaches waits: each probe that is still to be
- * removed slows its process down, and watching again and again must not pile them up.
+ * Probes of processes that live go before those of dead ones, which harm nobody any more. Of the
+ * former no more than some 50 targets have may wait, of the latter what a host's churn brings; then
+ * whoever detaches waits: each probe that is still to be removed slows its process down, and
+ * watching again and again must not pile them up.
  */
-#define CLOSING_MAX 1024
+#define LIVING_MAX 1024
+#define DEAD_MAX   8192
+
+struct queue {
+	int *fds; /* a ring */
+	size_t size, first, count;
+};
+
+static int living_fds[LIVING_MAX], dead_fds[DEAD_MAX];
 
 static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	int fds[CLOSING_MAX]; /* a ring */
-	size_t first, count;
+	struct queue living, dead;
 	unsigned pauses;
 	bool is_closing; /* one is being closed right now */
 	bool is_running; /* the thread */
-} closing = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+} closing = {
+	.lock = PTHREAD_MUTEX_INITIALIZER,
+	.changed = PTHREAD_COND_INITIALIZER,
+	.living = {.fds = living_fds, .size = LIVING_MAX},
+	.dead = {.fds = dead_fds, .size = DEAD_MAX},
+};
 
-static void close_first_locked(void)
+static int queue_take(struct queue *queue)
 {
-	int fd = closing.fds[closing.first];
+	int fd = queue->fds[queue->first];
 
-	closing.first = (closing.first + 1) % CLOSING_MAX;
-	closing.count--;
+	queue->first = (queue->first + 1) % queue->size;
+	queue->count--;
+	return fd;
+}
+
+static void queue_add(struct queue *queue, int fd)
+{
+	queue->fds[(queue->first + queue->count++) % queue->size] = fd;
+}
+
+static void close_one_locked(void)
+{
+	int fd = queue_take(closing.living.count ? &closing.living : &closing.dead);
+
 	closing.is_closing = true;
 	pthread_mutex_unlock(&closing.lock);
 	close(fd);
@@ -143,11 +169,11 @@ static void close_first_locked(void)
 static void *close_all(void *unused)
 {
 	pthread_mutex_lock(&closing.lock);
-	while (closing.count) {
+	while (closing.living.count || closing.dead.count) {
 		if (closing.pauses)
 			pthread_cond_wait(&closing.changed, &closing.lock);
 		else
-			close_first_locked();
+			close_one_locked();
 	}
 	closing.is_running = false;
 	pthread_mutex_unlock(&closing.lock);
@@ -169,24 +195,42 @@ static bool start_closing_locked(void)
 	return closing.is_running;
 }
 
-static void close_later_locked(int fd)
+static void close_later_locked(struct queue *queue, int fd)
 {
 	bool is_started = start_closing_locked();
 
-	while (is_started && closing.count == CLOSING_MAX && !closing.pauses)
+	while (is_started && queue->count == queue->size && !closing.pauses)
 		pthread_cond_wait(&closing.changed, &closing.lock);
-	if (!is_started || closing.count == CLOSING_MAX) {
+	/* Whoever has made the pause must not wait for its end. */
+	if (!is_started || queue->count == queue->size)
 		close(fd);
-		return;
-	}
-	closing.fds[(closing.first + closing.count++) % CLOSING_MAX] = fd;
+	else
+		queue_add(queue, fd);
 }
 
-void perf_uprobe_close_later(const int *fds, size_t count)
+/* The size of a zombie's memory reads 0. */
+static bool is_living(pid_t pid)
 {
+	char path[64], first = '0';
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	if (read(fd, &first, 1) != 1)
+		first = '0';
+	close(fd);
+	return first != '0';
+}
+
+void perf_uprobe_close_later(const int *fds, size_t count, pid_t pid)
+{
+	struct queue *queue = is_living(pid) ? &closing.living : &closing.dead;
+
 	pthread_mutex_lock(&closing.lock);
 	for (size_t i = 0; i < count; i++)
-		close_later_locked(fds[i]);
+		close_later_locked(queue, fds[i]);
 	pthread_mutex_unlock(&closing.lock);
 }
 

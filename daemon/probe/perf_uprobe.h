@@ -18,10 +18,11 @@ int perf_uprobe_open(int program_fd, bool is_return, pid_t pid, const char *path
  * So they are closed one after the other by a thread of our own, which holds back while others
  * open.
  *
- * Takes the descriptors, closes them in their order at some later time, and the later the more are
- * waiting; with very many it waits until there are fewer. Any thread.
+ * Takes the descriptors of probes in the process pid and closes them in their order at some later
+ * time, those of a process that has ended after all others; with very many it waits until there are
+ * fewer. Any thread.
  */
-void perf_uprobe_close_later(const int *fds, size_t count);
+void perf_uprobe_close_later(const int *fds, size_t count, pid_t pid);
 /* Between these two, by any thread, nothing is closed. pause waits for the one being closed. */
 void perf_uprobe_closing_pause(void);
 void perf_uprobe_closing_resume(void);
