@@ -26,7 +26,7 @@
 #define ANSWER_MS 10000
 
 /* What is probed. Returns its argument, so that entry and return both know who called. */
-__attribute__((noinline, noclone)) static uint64_t trial_function(uint64_t caller)
+__attribute__((noinline)) static uint64_t trial_function(uint64_t caller)
 {
 	__asm__ volatile("" : "+r"(caller));
 	return caller;
