@@ -51,7 +51,8 @@ enum record_operation {
 /*
  * cookie: bits 0-3 operation, 4-6 size argument, 7-9 count argument (a factor of the size),
  * 10-12 argument that holds the old block, 13-15 argument that points to where the block's address
- * is stored (none: the return value is the address), 16-23 flags, 32-47 slot of the target.
+ * is stored (none: the return value is the address), 16-23 flags, 32-47 slot of the target, 48-63
+ * number of the watch: slots are used again, and probes of an earlier watch may still be there.
  */
 #define RECORD_COOKIE(operation, size, count, old, result, flags)                             \
 	((__u64)(operation) | (__u64)(size) << 4 | (__u64)(count) << 7 | (__u64)(old) << 10 | \
@@ -64,6 +65,8 @@ enum record_operation {
 #define RECORD_COOKIE_FLAGS(cookie)     ((cookie) >> 16 & 255)
 #define RECORD_COOKIE_SLOT_SHIFT        32
 #define RECORD_COOKIE_SLOT(cookie)      ((cookie) >> RECORD_COOKIE_SLOT_SHIFT & 65535)
+#define RECORD_COOKIE_WATCH_SHIFT       48
+#define RECORD_COOKIE_WATCH(cookie)     ((cookie) >> RECORD_COOKIE_WATCH_SHIFT)
 
 /* ---- Blocks and sites ---- */
 
@@ -119,7 +122,8 @@ struct record_target_control {
 	__u64 sampling_interval_bytes; /* 1: exact */
 	__u64 blocks_max;              /* this target's share of the block map */
 	__u32 generation;              /* current generation, counted up by the daemon */
-	__u32 is_enabled;
+	__u16 watch;                   /* probes of another watch are not heard */
+	__u16 is_enabled;
 };
 
 /* Written by BPF (atomic additions), read by the daemon. Index: slot. */

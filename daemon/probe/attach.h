@@ -41,7 +41,10 @@ struct probe_backend {
 	 */
 	int (*sweep)(const struct probe_programs *programs, pid_t pid, const char *path,
 		     const struct probe_point *points, size_t point_count);
-	/* Takes the link; the last breakpoint may go later than it returns, with perf. */
+	/*
+	 * Takes the link. With perf the probes go later than it returns; what they still report is
+	 * known by its cookie (RECORD_COOKIE_WATCH).
+	 */
 	void (*detach)(struct probe_link *link);
 };
 

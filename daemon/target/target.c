@@ -110,6 +110,9 @@ static void open_slot(struct target_table *table, struct target *target)
 	begin_account(table, target, account);
 	control->sampling_interval_bytes = target->sampling_interval_bytes;
 	control->blocks_max = probe_object_limits(table->object)->blocks_max;
+	control->watch++;
+	target->cookie = (uint64_t)target->slot << RECORD_COOKIE_SLOT_SHIFT |
+			 (uint64_t)control->watch << RECORD_COOKIE_WATCH_SHIFT;
 	control->is_enabled = 1;
 }
 

@@ -39,7 +39,8 @@ struct target_work {
 	struct probe_object *object;
 	const struct probe_backend *backend;
 	pid_t pid;
-	uint32_t slot, attach_epoch;
+	uint64_t cookie;
+	uint32_t attach_epoch;
 	double plan_seconds;
 	struct work_item *items;
 	size_t item_count;
@@ -144,7 +145,7 @@ struct target_work *target_work_take(struct target_table *table, struct target *
 				     .object = table->object,
 				     .backend = table->backend,
 				     .pid = target->identity.pid,
-				     .slot = target->slot,
+				     .cookie = target->cookie,
 				     .attach_epoch = target->attach_epoch,
 				     .plan_seconds = target->plan_seconds};
 	target->is_work_under_way = true;
@@ -183,7 +184,7 @@ static int attach(const struct target_work *work, struct work_item *item)
 	if (!plan->point_count)
 		return 0;
 	for (size_t i = 0; i < plan->point_count; i++)
-		plan->points[i].cookie |= (uint64_t)work->slot << RECORD_COOKIE_SLOT_SHIFT;
+		plan->points[i].cookie |= work->cookie;
 	if (stat(item->path, &status))
 		return -errno;
 	item->probed.device = status.st_dev;
@@ -254,8 +255,11 @@ static void enter_item(struct target_table *table, const struct target_work *wor
 	}
 	if (!item->error && !item->is_skipped)
 		item->error = target_module_add(target, &item->probed);
-	if (!item->error && !item->is_skipped)
+	if (!item->error && !item->is_skipped) {
+		/* What was mapped before the loader's probe was there, it has not told us of. */
+		target->is_attach_due |= item->probed.link != NULL;
 		return;
+	}
 	note_failure(target, item);
 	target_module_release(table, &item->probed);
 }
