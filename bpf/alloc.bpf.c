@@ -7,6 +7,7 @@
  */
 #include "block.h"
 #include "call.h"
+#include "contract.h"
 #include "mapping.h"
 #include "pending.h"
 #include "sample.h"
@@ -264,6 +265,9 @@ static __always_inline int enter(const struct call *call, struct record_target_h
 		return enter_unmap(call);
 	case RECORD_OPERATION_LOADER:
 		return enter_loader(call);
+	case RECORD_OPERATION_CONTRACT_ALLOCATE:
+	case RECORD_OPERATION_CONTRACT_FREE:
+		return enter_contract(call, hits, operation);
 	default:
 		COUNT(hits->allocations);
 		return enter_call(call, operation);

@@ -35,6 +35,9 @@ enum record_operation {
 	RECORD_OPERATION_UNMAP,        /* munmap(address, length) */
 	RECORD_OPERATION_REMAP,        /* mremap(old, old_length, new_length, flags, new) */
 	RECORD_OPERATION_LOADER,       /* the loader has changed the list of loaded objects */
+	/* USDT otel_memory: alloc(pointer, size, weight) and free(pointer), see bpf/contract.h */
+	RECORD_OPERATION_CONTRACT_ALLOCATE = 10,
+	RECORD_OPERATION_CONTRACT_FREE = 11,
 };
 
 /* An argument's number, 0 to 5, or none. */
@@ -51,7 +54,8 @@ enum record_operation {
 /*
  * cookie: bits 0-3 operation, 4-6 size argument, 7-9 count argument (a factor of the size),
  * 10-12 argument that holds the old block, 13-15 argument that points to where the block's address
- * is stored (none: the return value is the address), 16-23 flags, 32-47 slot of the target.
+ * is stored (none: the return value is the address), 16-23 flags, 32-47 slot of the target, 48-63
+ * of a USDT probe where its arguments are described (index into usdt_arguments).
  */
 #define RECORD_COOKIE(operation, size, count, old, result, flags)                             \
 	((__u64)(operation) | (__u64)(size) << 4 | (__u64)(count) << 7 | (__u64)(old) << 10 | \
@@ -64,6 +68,34 @@ enum record_operation {
 #define RECORD_COOKIE_FLAGS(cookie)     ((cookie) >> 16 & 255)
 #define RECORD_COOKIE_SLOT_SHIFT        32
 #define RECORD_COOKIE_SLOT(cookie)      ((cookie) >> RECORD_COOKIE_SLOT_SHIFT & 65535)
+#define RECORD_COOKIE_USDT_SHIFT        48
+#define RECORD_COOKIE_USDT(cookie)      ((cookie) >> RECORD_COOKIE_USDT_SHIFT & 65535)
+
+/* ---- Where a USDT probe finds its arguments (see daemon/probe/usdt_argument.h) ---- */
+
+#define RECORD_USDT_ARGUMENTS_MAX 3
+/* Different descriptions at a time, of all targets; most probes share one. */
+#define RECORD_USDT_DESCRIPTIONS_MAX 8192
+#define RECORD_REGISTER_NONE         255
+
+/*
+ * constant + base register + index register << scale_shift, or the memory there; of that the low
+ * size_bytes count. A register is given by its offset in struct pt_regs.
+ */
+struct record_usdt_argument {
+	__s64 constant;
+	__u8 base;  /* RECORD_REGISTER_NONE: none */
+	__u8 index; /* RECORD_REGISTER_NONE: none */
+	__u8 scale_shift;
+	__u8 is_memory;
+	__u8 size_bytes; /* 1, 2, 4 or 8 */
+	__u8 is_signed;
+	__u8 zero[2];
+};
+
+struct record_usdt_arguments {
+	struct record_usdt_argument arguments[RECORD_USDT_ARGUMENTS_MAX];
+};
 
 /* ---- Blocks and sites ---- */
 
@@ -144,6 +176,8 @@ struct record_target_counters {
 	__u64 truncated_stacks;  /* deeper than RECORD_STACK_FRAMES_MAX */
 	__u64 lost_mapping_events; /* ring buffer full: the mapping account was resynchronised */
 	__u64 main_thread_exits;   /* the main thread ended and others go on */
+	__u64 invalid_samples; /* contract probes: sizes or weights that cannot be, not accounted */
+	__u64 reported_bytes;  /* contract probes: sum of all weights; bounds every sum of them */
 };
 
 /* Probe hits of one target on one CPU: what its watch costs. Index: slot, per CPU. */

@@ -148,6 +148,9 @@ static __always_inline __u64 block_variance(const struct record_block *block)
 {
 	__u64 excess = block->weight_bytes - block->size_bytes;
 
+	/* Of our own samples none weighs less than its size: see bpf/contract.h. */
+	if (block->weight_bytes < block->size_bytes)
+		return -excess * -excess >> RECORD_VARIANCE_SHIFT;
 	return block->weight_bytes * excess >> RECORD_VARIANCE_SHIFT;
 }
 

@@ -163,6 +163,10 @@ static void tick_target(struct state *state, struct target *target, double now)
 		state_end_target(state, target, "unwatched");
 		return;
 	}
+	if (target->is_contract_due) {
+		state_rewatch_target(state, target, "it reports its own samples now");
+		return;
+	}
 	target_advance_generation(state->targets, target, now);
 	if (account)
 		account_tick(state->accounts, account, now);

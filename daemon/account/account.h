@@ -16,11 +16,11 @@ struct account {
 	uint32_t number;
 	uint32_t references; /* the table's own, and one of each postmortem */
 	struct process_identity identity;
-	uint64_t sampling_interval_bytes;
-	double began_seconds;   /* monotonic */
-	double ended_seconds;   /* monotonic; 0 while it goes on */
-	const char *end_reason; /* static, NULL while it goes on */
-	struct target *target;  /* NULL once ended */
+	uint64_t sampling_interval_bytes; /* nothing to the samples of the process itself */
+	double began_seconds;             /* monotonic */
+	double ended_seconds;             /* monotonic; 0 while it goes on */
+	const char *end_reason;           /* static, NULL while it goes on */
+	struct target *target;            /* NULL once ended */
 
 	struct site **sites;
 	size_t site_count, site_capacity;
@@ -47,6 +47,8 @@ struct account {
 	/* Of the target, for when it is gone. */
 	char allocators[64];
 	char attach_failure[200];
+	bool is_contract; /* the process's own samples, see target.h */
+	char contract_refusal[200];
 	uint64_t probe_count, single_stepped_count;
 };
 

@@ -35,6 +35,7 @@ static void subtract_counters(struct record_target_counters *counters,
 	counters->truncated_stacks -= before->truncated_stacks;
 	counters->lost_mapping_events -= before->lost_mapping_events;
 	counters->main_thread_exits -= before->main_thread_exits;
+	counters->invalid_samples -= before->invalid_samples;
 }
 
 static void copy_target(struct account *account, const struct target *target)
@@ -44,6 +45,9 @@ static void copy_target(struct account *account, const struct target *target)
 	       sizeof(account->generation_start_seconds));
 	memcpy(account->allocators, target->allocators, sizeof(account->allocators));
 	memcpy(account->attach_failure, target->attach_failure, sizeof(account->attach_failure));
+	account->is_contract = target->is_contract;
+	memcpy(account->contract_refusal, target->contract_refusal,
+	       sizeof(account->contract_refusal));
 	account->probe_count = target->probe_count;
 	account->single_stepped_count = target->single_stepped_count;
 }

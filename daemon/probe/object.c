@@ -3,6 +3,7 @@
 
 #include "log.h"
 #include "memwatch.skel.h"
+#include "probe/usdt_table.h"
 #include "procfs.h"
 
 #include <bpf/bpf.h>
@@ -31,6 +32,7 @@ struct probe_object {
 	struct memwatch_bpf *skeleton;
 	struct probe_limits limits;
 	struct ring_buffer *ring;
+	struct usdt_table *usdt;
 	struct shared_map sites, controls, counters, host_counters, last_account;
 	int cpu_count;
 	bool has_sessions;
@@ -230,6 +232,12 @@ int probe_object_open(const struct probe_limits *limits, struct probe_object **o
 		explain_load_error(error, message);
 		goto out;
 	}
+	object->usdt = usdt_table_new(bpf_map__fd(object->skeleton->maps.usdt_arguments));
+	if (!object->usdt) {
+		error = -ENOMEM;
+		explain_load_error(error, message);
+		goto out;
+	}
 	object->ring = ring_buffer__new(bpf_map__fd(object->skeleton->maps.events), on_ring_record,
 					object, NULL);
 	if (!object->ring) {
@@ -256,6 +264,7 @@ void probe_object_close(struct probe_object *object)
 	if (!object)
 		return;
 	ring_buffer__free(object->ring);
+	usdt_table_free(object->usdt);
 	unmap_shared(&object->sites);
 	unmap_shared(&object->controls);
 	unmap_shared(&object->counters);
@@ -295,6 +304,11 @@ struct record_target_counters *probe_object_counters(const struct probe_object *
 const struct record_host_counters *probe_object_host_counters(const struct probe_object *object)
 {
 	return object->host_counters.memory;
+}
+
+struct usdt_table *probe_object_usdt(const struct probe_object *object)
+{
+	return object->usdt;
 }
 
 uint32_t probe_object_new_account(struct probe_object *object)

@@ -43,6 +43,9 @@ struct record_target_control *probe_object_controls(const struct probe_object *o
 struct record_target_counters *probe_object_counters(const struct probe_object *object);
 const struct record_host_counters *probe_object_host_counters(const struct probe_object *object);
 
+/* The descriptions of USDT arguments in use; owned by the object. */
+struct usdt_table *probe_object_usdt(const struct probe_object *object);
+
 /* An account number never given out before. */
 uint32_t probe_object_new_account(struct probe_object *object);
 /* A site for what no stack can be had for. Returns its number + 1, or 0 when the table is full. */

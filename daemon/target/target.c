@@ -267,10 +267,13 @@ void target_handle_exec(struct target_table *table, struct target *target, uint3
 	 * Links follow the task. Those on files that the new program maps as well work from its
 	 * first instruction; so they stay, unless the task itself is another one now.
 	 */
-	if (is_leader_changed) {
+	if (is_leader_changed || target->is_contract) {
 		target_modules_release(table, target);
 		target->attach_epoch++;
 	}
+	/* What reports its own samples was probed in other places than the new program may need. */
+	target->is_contract = target->is_contract_due = false;
+	target->contract_refusal[0] = '\0';
 	target->prune_due_seconds = target->watched_since_seconds + PRUNE_DELAY_SECONDS;
 }
 

@@ -33,6 +33,9 @@ struct target {
 	uint64_t probe_count, single_stepped_count;
 	char allocators[64];
 	char attach_failure[200]; /* "" when every probe could be attached */
+	bool is_contract;         /* it reports its own samples, and is watched by these alone */
+	/* Why USDT probes by which it would do so are not used; "" when there are none. */
+	char contract_refusal[200];
 
 	uint32_t generation;
 	/* When each generation began (monotonic); index: generation % RECORD_GENERATIONS. */
@@ -46,6 +49,7 @@ struct target {
 	bool is_over;             /* it has exited, or we do: nothing hits its probes any more */
 	bool is_unwatched;        /* freed when the work that is under way is done */
 	bool is_space_due;        /* the loader has mapped or unmapped something: read it anew */
+	bool is_contract_due;     /* it could report its own samples by now: to be watched anew */
 	bool is_attach_due;       /* and look for allocators in what it has mapped */
 	bool is_work_under_way;   /* somebody attaches its probes now */
 	int attach_error;         /* reading its mappings failed: -errno of the last try */
@@ -126,6 +130,13 @@ void target_refresh_space(struct target *target);
  * would otherwise be held up by us as we read its mappings.
  */
 void target_refresh_space_if_due(struct target *target);
+
+/*
+ * Whether this code belongs to an allocator that is not probed because the process reports its own
+ * samples: what it maps holds blocks, which are accounted already.
+ */
+bool target_is_contract_allocator(const struct target *target, const struct module *module,
+				  uint64_t file_offset);
 
 /* A lease for an observer; lease_id renews that one. Returns its id, 0 when there is no room. */
 uint64_t target_lease(struct target_table *table, struct target *target, uint64_t lease_id,

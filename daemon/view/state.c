@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "view/state.h"
 
+#include "log.h"
 #include "view/losses.h"
+
+#include <errno.h>
+#include <string.h>
 
 void state_lock(struct state *state)
 {
@@ -52,4 +56,48 @@ void state_detach_orphans(struct state *state)
 {
 	pthread_mutex_lock(&state->lock);
 	state_unlock_and_detach_orphans(state);
+}
+
+/* ---- Watching anew ---- */
+
+/* For the same observers. It is known to be one that can be watched: nobody has to wait for that.
+ */
+static int open_rewatched(struct state *state, const struct target *before, struct target *target)
+{
+	/* The process may run a program of another user by now, as in exec. */
+	if (target->identity.uid != before->identity.uid && !before->is_for_all)
+		return -EPERM;
+	if (!account_open(state->accounts, target, NULL))
+		return -ENOMEM;
+	target->is_new = false;
+	target->is_persistent = before->is_persistent;
+	target->is_for_all = before->is_for_all;
+	memcpy(target->leases, before->leases, sizeof(target->leases));
+	return 0;
+}
+
+void state_rewatch_target(struct state *state, struct target *target, const char *reason)
+{
+	const struct target before = *target; /* what it points to goes with the target */
+	struct process_error why = {"out of memory, or it belongs to another user now"};
+	struct target *again = NULL;
+	int error;
+
+	state_end_target(state, target, reason);
+	error = target_watch(state->targets, before.identity.pid, before.sampling_interval_bytes,
+			     &again, &why);
+	if (!error) {
+		error = open_rewatched(state, &before, again);
+		if (error)
+			target_unwatch(state->targets, again);
+	}
+	pthread_cond_broadcast(&state->attached);
+	if (!error) {
+		log_write(LOG_NOTICE, "process %d (%s): %s; a new account has begun",
+			  (int)before.identity.pid, before.identity.comm, reason);
+		return;
+	}
+	account_expect_orphans(state->accounts);
+	log_write(LOG_WARN, "process %d (%s) is no longer watched: %s", (int)before.identity.pid,
+		  before.identity.comm, why.message);
 }

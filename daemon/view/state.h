@@ -38,6 +38,11 @@ void state_lock(struct state *state);
 
 /* Ends the watch of a target and its account. Under the lock. */
 void state_end_target(struct state *state, struct target *target, const char *reason);
+/*
+ * Ends the watch of a target and watches the process anew, for the same observers: because what it
+ * is watched by has changed. Under the lock.
+ */
+void state_rewatch_target(struct state *state, struct target *target, const char *reason);
 /* Ends the account alone, when the target goes on with another one. */
 void state_end_account(struct state *state, struct account *account, const char *reason,
 		       const struct record_target_counters *counters);
