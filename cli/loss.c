@@ -30,6 +30,8 @@ static const struct loss losses_known[] = {
 	 "execs, exits and forks not seen: the event buffer was full (raise ring_buffer)"},
 	{"oom_events", false,
 	 "OOM kills not recorded: the event buffer was full (raise ring_buffer)"},
+	{"invalid_samples", false,
+	 "samples not counted: the process reported sizes or weights that cannot be"},
 	{"missed_frees", true, "frees not seen, noticed when the address was given out again"},
 	{"abandoned_calls", true, "calls of an allocator that never returned"},
 	{"delayed_stacks", true, "stacks that came later than their blocks"},

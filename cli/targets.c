@@ -47,7 +47,10 @@ static void targets_add(struct table *table, const cJSON *target)
 	table_add(table, style, pid);
 	table_add(table, style, json_string_or(target, "comm", "?"));
 	table_add(table, style, number_seconds(json_number(target, "watched_seconds")).text);
-	table_add(table, style, interval <= 1 ? "exact" : number_bytes(interval).text);
+	if (!json_has_number(target, "sampling_interval_bytes"))
+		table_add(table, style, "its own");
+	else
+		table_add(table, style, interval <= 1 ? "exact" : number_bytes(interval).text);
 	table_add(table, style, number_bytes(json_number(target, "outstanding_bytes")).text);
 	table_add(table, style, number_count(json_number(target, "sites")).text);
 	table_add(table, style,
@@ -76,6 +79,24 @@ static void targets_show_losses(const struct render *render, const cJSON *target
 	}
 }
 
+/* Why a process that brings probes of its own is watched in its malloc all the same. */
+static void targets_show_refusals(const struct render *render, const cJSON *targets)
+{
+	const cJSON *target;
+
+	cJSON_ArrayForEach(target, targets)
+	{
+		const char *reason = json_string(target, "provider_reason");
+
+		if (!reason)
+			continue;
+		render_end_line(render);
+		render_paragraph(
+			render, RENDER_PLAIN, 0, "%s (pid %.0f) is watched in its allocator: %s",
+			json_string_or(target, "comm", "?"), json_number(target, "pid"), reason);
+	}
+}
+
 static void targets_show(const cJSON *answer)
 {
 	struct render render = render_open(stdout);
@@ -95,6 +116,7 @@ static void targets_show(const cJSON *answer)
 	}
 	table_finish(table, &render);
 	targets_show_losses(&render, targets);
+	targets_show_refusals(&render, targets);
 }
 
 int targets_main(struct options_global *global, int argc, char **argv)

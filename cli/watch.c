@@ -18,7 +18,10 @@ static void watch_show(const cJSON *answer)
 
 	render_text(&render, RENDER_PLAIN, "process %.0f is %s: ", pid,
 		    json_is_true(answer, "was_watched") ? "watched already" : "watched");
-	if (interval <= 1)
+	if (!json_has_number(answer, "sampling_interval_bytes"))
+		render_text(&render, RENDER_PLAIN, "it draws its samples itself (%s)",
+			    json_string_or(answer, "provider", "?"));
+	else if (interval <= 1)
 		render_text(&render, RENDER_PLAIN, "every allocation counts");
 	else
 		render_text(&render, RENDER_PLAIN, "one sample every %s",

@@ -16,7 +16,7 @@ struct account {
 	uint32_t number;
 	uint32_t references; /* the table's own, and one of each postmortem */
 	struct process_identity identity;
-	uint64_t sampling_interval_bytes; /* nothing to the samples of the process itself */
+	uint64_t sampling_interval_bytes; /* 0: the process itself draws its samples */
 	double began_seconds;             /* monotonic */
 	double ended_seconds;             /* monotonic; 0 while it goes on */
 	const char *end_reason;           /* static, NULL while it goes on */
@@ -101,6 +101,15 @@ void account_tick(struct account_table *table, struct account *account, double n
 void account_read_numbers(const struct account *account, struct site_numbers *numbers);
 /* Sites whose stack found no room in the ring buffer, and no later block has sent it. */
 size_t account_stackless_sites(const struct account *account);
+/*
+ * Hits as their cost is reckoned (target/calibrate.h): a sample that the process reports has no
+ * return, and takes a stack like a call that is followed to its return.
+ */
+struct record_target_hits account_costly_hits(const struct account *account);
+/* Whether each block that is freed was accounted, which makes its free dearer. */
+bool account_frees_are_known(const struct account *account);
+/* Where its blocks come from, static: "uprobes" on an allocator, "otel_memory". */
+const char *account_provider(const struct account *account);
 /* How long it was observed, up to now or its end. */
 double account_observed_seconds(const struct account *account, double now_seconds);
 /* What the site's numbers say. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading an account's numbers out of the kernel's tables, and adding them up. */
 #include "account/table.h"
+#include "probe/contract.h"
 
 #include <string.h>
 
@@ -45,7 +46,10 @@ static void copy_target(struct account *account, const struct target *target)
 	       sizeof(account->generation_start_seconds));
 	memcpy(account->allocators, target->allocators, sizeof(account->allocators));
 	memcpy(account->attach_failure, target->attach_failure, sizeof(account->attach_failure));
+	/* Nothing is accounted before it is known by what. */
 	account->is_contract = target->is_contract;
+	if (target->is_contract)
+		account->sampling_interval_bytes = 0;
 	memcpy(account->contract_refusal, target->contract_refusal,
 	       sizeof(account->contract_refusal));
 	account->probe_count = target->probe_count;
@@ -99,4 +103,23 @@ double account_observed_seconds(const struct account *account, double now_second
 	double end = account->end_reason ? account->ended_seconds : now_seconds;
 
 	return end - account->began_seconds;
+}
+
+struct record_target_hits account_costly_hits(const struct account *account)
+{
+	struct record_target_hits hits = account->hits;
+
+	if (account->is_contract)
+		hits.returns = hits.allocations;
+	return hits;
+}
+
+bool account_frees_are_known(const struct account *account)
+{
+	return account->sampling_interval_bytes <= 1;
+}
+
+const char *account_provider(const struct account *account)
+{
+	return account->is_contract ? CONTRACT_PROVIDER : "uprobes";
 }

@@ -124,15 +124,13 @@ static void take_allocator_out(struct probe_plan *plan)
 			plan->points[kept++] = plan->points[i];
 			continue;
 		}
+		plan->single_stepped_count -= plan->points[i].is_single_stepped;
 		if (!plan->allocator_end || offset < plan->allocator_begin)
 			plan->allocator_begin = offset;
 		if (offset >= plan->allocator_end)
 			plan->allocator_end = offset + 1;
 	}
 	plan->point_count = kept;
-	/* Which of them were single-stepped is not known any more. */
-	if (plan->single_stepped_count > kept)
-		plan->single_stepped_count = kept;
 	plan->has_allocator = false;
 	plan->allocators[0] = '\0';
 }

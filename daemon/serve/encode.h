@@ -29,6 +29,10 @@ void json_unwatched(struct json *json, pid_t pid, bool is_watched);
 
 void json_error(struct json *json, const char *code, const char *message);
 
+/* The sampling interval as every answer says it: null where the process itself draws its samples.
+ */
+void json_interval(struct json *json, uint64_t sampling_interval_bytes);
+
 /* "losses": {"map_full": 0, …}, part of several answers. */
 void json_losses(struct json *json, const struct answer_loss *losses, size_t loss_count);
 

@@ -67,7 +67,8 @@ void json_sites(struct json *json, const char *key, const struct answer_sites *a
 	json_string_n(json, "comm", answer->comm, sizeof(answer->comm));
 	json_time(json, "start_time", answer->start_time_seconds);
 	json_double(json, "observed_seconds", answer->observed_seconds);
-	json_uint64(json, "sampling_interval_bytes", answer->sampling_interval_bytes);
+	json_string(json, "provider", answer->provider);
+	json_interval(json, answer->sampling_interval_bytes);
 	encode_completeness(json, answer);
 	if (answer->overhead_share < 0)
 		json_null(json, "overhead_share");

@@ -23,6 +23,7 @@ void json_status(struct json *json, const struct answer_status *answer)
 	json_string(json, "backend", answer->backend);
 	json_uint64(json, "targets", answer->targets);
 	json_uint64(json, "targets_max", answer->targets_max);
+	json_uint64(json, "targets_reporting", answer->targets_reporting);
 	json_double(json, "cpu_seconds", answer->cpu_seconds);
 	json_uint64(json, "rss_bytes", answer->rss_bytes);
 	json_uint64(json, "bpf_memory_bytes", answer->bpf_memory_bytes);

@@ -35,7 +35,9 @@ void json_target(struct json *json, const char *key, const struct answer_target 
 	json_uint64(json, "uid", target->uid);
 	json_time(json, "start_time", target->start_time_seconds);
 	json_double(json, "watched_seconds", target->watched_seconds);
-	json_uint64(json, "sampling_interval_bytes", target->sampling_interval_bytes);
+	json_string(json, "provider", target->provider);
+	json_string(json, "provider_reason", target->provider_reason);
+	json_interval(json, target->sampling_interval_bytes);
 	json_bool(json, "ended", target->is_ended);
 	json_string(json, "end_reason", target->end_reason);
 	json_string(json, "allocators", target->allocators ? target->allocators : "");

@@ -88,7 +88,8 @@ const struct metric prometheus_table[] = {
 	{GAUGE("memwatch_target_mapping_bytes", "Bytes of outstanding mappings."),
 	 TARGET(mapping_bytes)},
 	{GAUGE("memwatch_target_sampling_interval_bytes",
-	       "Mean bytes between sampled points; 1 when every block counts."),
+	       "Mean bytes between sampled points; 1 when every block counts, 0 when the process "
+	       "draws its samples itself."),
 	 TARGET(sampling_interval_bytes)},
 	{GAUGE("memwatch_target_overhead_ratio",
 	       "Estimated time in probes per second of wall time; absent when not calibrated."),

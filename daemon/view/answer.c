@@ -17,6 +17,7 @@ static void clear_targets(struct answer_targets *answer)
 	for (size_t i = 0; i < answer->target_count; i++) {
 		/* const for readers; the answer owns it all the same. */
 		free((char *)answer->targets[i].allocators);
+		free(answer->targets[i].provider_reason);
 		free(answer->targets[i].losses);
 	}
 	free(answer->targets);

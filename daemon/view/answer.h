@@ -60,7 +60,8 @@ struct answer_sites {
 	char comm[16];
 	double start_time_seconds; /* of the process, Unix time */
 	double observed_seconds;
-	uint64_t sampling_interval_bytes;
+	const char *provider;             /* static: "uprobes", "otel_memory" */
+	uint64_t sampling_interval_bytes; /* 0: the process itself draws its samples */
 	bool is_complete;
 	char *incomplete_reason; /* NULL when complete */
 	uint64_t lost_events;    /* sum of all losses */
@@ -87,7 +88,9 @@ struct answer_target {
 	uid_t uid;
 	double start_time_seconds;
 	double watched_seconds;
-	uint64_t sampling_interval_bytes;
+	const char *provider;             /* static: "uprobes", "otel_memory" */
+	char *provider_reason;            /* why not otel_memory, which it brings; NULL: none */
+	uint64_t sampling_interval_bytes; /* 0: the process itself draws its samples */
 	bool is_ended;
 	const char *end_reason; /* static or NULL */
 	const char *allocators; /* owned: "glibc", comma separated; "" none found */
@@ -191,9 +194,10 @@ struct answer_status {
 	double uptime_seconds;
 	const char *backend; /* static */
 	uint64_t targets, targets_max;
-	double cpu_seconds;        /* of memwatchd itself */
-	uint64_t rss_bytes;        /* of memwatchd itself */
-	uint64_t bpf_memory_bytes; /* of all its maps, as the kernel says */
+	uint64_t targets_reporting; /* of them: by contract probes of their own */
+	double cpu_seconds;         /* of memwatchd itself */
+	uint64_t rss_bytes;         /* of memwatchd itself */
+	uint64_t bpf_memory_bytes;  /* of all its maps, as the kernel says */
 	uint64_t symbol_cache_bytes;
 	struct answer_map *maps;
 	size_t map_count;

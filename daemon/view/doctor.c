@@ -11,7 +11,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#define CHECKS_MAX 8
+#define CHECKS_MAX 9
 #define COSTS_MAX  4
 
 __attribute__((format(printf, 1, 2))) static char *format_text(const char *format, ...)
@@ -83,6 +83,22 @@ static void check_trial(const struct state *state, struct answer_doctor *answer)
 				      "systemd unit, and see its log"));
 }
 
+/* Raising semaphores is older than every kernel that memwatch runs on (Linux 4.20). */
+static void check_contract(struct answer_doctor *answer)
+{
+#if defined(__x86_64__)
+	add_check(answer, "contract probes", "ok",
+		  format_text("a process that reports its own heap samples (USDT otel_memory) is "
+			      "watched by these, and its allocator is left alone"),
+		  NULL);
+#else
+	add_check(answer, "contract probes", "degraded",
+		  format_text("arguments of USDT probes are read on x86-64 alone: processes that "
+			      "report their own heap samples are watched by their allocator"),
+		  NULL);
+#endif
+}
+
 static void check_map_files(struct answer_doctor *answer)
 {
 	char path[64];
@@ -144,6 +160,7 @@ int view_doctor(struct state *state, struct answer_doctor **answer)
 	check_sessions(state, made);
 	check_trial(state, made);
 	check_map_files(made);
+	check_contract(made);
 	add_costs(state, made);
 	made->is_healthy = true;
 	for (size_t i = 0; i < made->check_count; i++)

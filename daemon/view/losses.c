@@ -37,6 +37,9 @@ static const struct loss_kind loss_kinds[] = {
 	LOSS("main_thread_exits", main_thread_exits,
 	     "main thread has ended: the kernel takes the probes out of a process that goes on "
 	     "without it"),
+	LOSS("invalid_samples", invalid_samples,
+	     "samples that the process reported are not accounted because their sizes or weights "
+	     "cannot be"),
 	LOSS("missed_frees", missed_frees, NULL),
 	LOSS("abandoned_calls", abandoned_calls, NULL),
 	LOSS("delayed_stacks", delayed_stacks, NULL),

@@ -40,6 +40,17 @@ static uint64_t count_blocks(struct state *state)
 	return blocks;
 }
 
+static uint64_t count_reporting(struct state *state)
+{
+	struct target *target;
+	uint64_t count = 0;
+	size_t cursor = 0;
+
+	while ((target = target_next(state->targets, &cursor)))
+		count += target->is_contract;
+	return count;
+}
+
 static int fill_maps(struct state *state, struct answer_status *answer)
 {
 	const struct probe_limits *limits = probe_object_limits(state->object);
@@ -68,6 +79,7 @@ int status_fill(struct state *state, struct answer_status *answer)
 		.backend = state->backend->name,
 		.targets = target_count(state->targets),
 		.targets_max = target_max(state->targets),
+		.targets_reporting = count_reporting(state),
 		.cpu_seconds = own_cpu_seconds(),
 		.rss_bytes = own_rss_bytes(),
 		.bpf_memory_bytes = probe_object_memory_bytes(state->object),

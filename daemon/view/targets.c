@@ -40,14 +40,17 @@ static void fill_numbers(const struct account *account, struct answer_target *an
 int targets_fill(struct state *state, struct account *account, struct answer_target *answer)
 {
 	const struct target *target = account->target;
+	struct record_target_hits hits;
 
 	memset(answer, 0, sizeof(*answer));
 	account_update(state->accounts, account);
+	hits = account_costly_hits(account);
 	answer->pid = account->identity.pid;
 	memcpy(answer->comm, account->identity.comm, sizeof(answer->comm));
 	answer->uid = account->identity.uid;
 	answer->start_time_seconds = account->identity.start_time_seconds;
 	answer->watched_seconds = account_observed_seconds(account, clock_monotonic_seconds());
+	answer->provider = account_provider(account);
 	answer->sampling_interval_bytes = account->sampling_interval_bytes;
 	answer->is_ended = account->end_reason != NULL;
 	answer->end_reason = account->end_reason;
@@ -59,11 +62,12 @@ int targets_fill(struct state *state, struct account *account, struct answer_tar
 		answer->is_persistent = target->is_persistent;
 	}
 	fill_numbers(account, answer);
-	answer->overhead_share =
-		probe_costs_share(&state->costs, &account->hits,
-				  account->sampling_interval_bytes <= 1, answer->watched_seconds);
+	answer->overhead_share = probe_costs_share(
+		&state->costs, &hits, account_frees_are_known(account), answer->watched_seconds);
 	answer->losses = losses_of_account(account, &answer->loss_count);
 	answer->allocators = strdup(account->allocators);
+	if (account->contract_refusal[0])
+		answer->provider_reason = strdup(account->contract_refusal);
 	return answer->losses && answer->allocators ? 0 : -ENOMEM;
 }
 

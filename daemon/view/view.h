@@ -53,9 +53,11 @@ struct view_watch_options {
 	uint64_t lease_id;    /* renews this lease; 0: a new one */
 };
 struct view_watch_result {
-	uint64_t lease_id;                /* 0 without a lease */
-	bool was_watched;                 /* it was a target before this call */
-	uint64_t sampling_interval_bytes; /* in force (the earlier one when was_watched) */
+	uint64_t lease_id;    /* 0 without a lease */
+	bool was_watched;     /* it was a target before this call */
+	const char *provider; /* static: "uprobes", "otel_memory" */
+	/* In force (the earlier one when was_watched); 0: the process itself draws its samples. */
+	uint64_t sampling_interval_bytes;
 	double watched_seconds;
 };
 /* In words why it failed, ready to show: thing, cause, remedy. */
@@ -65,7 +67,8 @@ struct view_error {
 /*
  * Errors: -ESRCH (no such process, a zombie, exiting), -EINVAL (kernel thread, memwatchd itself),
  * -ENOEXEC (32-bit or no known allocator), -EPERM, -ENOSPC (targets_max), -EBUSY (already watched
- * with another interval), -ENOTSUP (this kernel lacks what is needed), other -errno.
+ * with another interval, or it draws its samples itself), -ENOTSUP (this kernel lacks what is
+ * needed), other -errno.
  */
 int view_watch(struct state *state, const struct view_viewer *viewer, pid_t pid,
 	       const struct view_watch_options *options, struct view_watch_result *result,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* watch and unwatch: who is a target, and for whom. */
 #include "clock.h"
+#include "probe/contract.h"
 #include "view/sites.h"
 #include "view/state.h"
 #include "view/view.h"
@@ -74,11 +75,23 @@ static bool attach_probes(struct state *state, struct target *target)
 	return true;
 }
 
+static int refuse_interval(pid_t pid, struct view_error *error)
+{
+	set_error(error,
+		  "process %d draws its heap samples itself (USDT otel_memory): an interval, or "
+		  "counting every block, cannot be asked of it; leave that out",
+		  (int)pid);
+	return -EBUSY;
+}
+
+/* interval_bytes 0: the default, or none where the process draws its samples itself. */
 static int start_watch(struct state *state, pid_t pid, uint64_t interval_bytes,
 		       struct target **target, struct view_error *error)
 {
 	struct process_error reason = {""};
-	int result = target_watch(state->targets, pid, interval_bytes, target, &reason);
+	uint64_t interval_or_default =
+		interval_bytes ? interval_bytes : state->sampling_interval_bytes;
+	int result = target_watch(state->targets, pid, interval_or_default, target, &reason);
 
 	if (result) {
 		set_error(error, "%s", reason.message);
@@ -96,13 +109,15 @@ static int start_watch(struct state *state, pid_t pid, uint64_t interval_bytes,
 		return -ESRCH;
 	}
 	result = target_check_watched(*target, &reason);
+	set_error(error, "%s", reason.message);
+	if (!result && interval_bytes && (*target)->is_contract)
+		result = refuse_interval(pid, error);
 	(*target)->is_new = false;
 	pthread_cond_broadcast(&state->attached);
 	if (!result)
 		return 0;
 	account_discard(state->accounts, account_by_number(state->accounts, (*target)->account));
 	target_unwatch(state->targets, *target);
-	set_error(error, "%s", reason.message);
 	return result;
 }
 
@@ -119,6 +134,8 @@ static struct target *find_target(struct state *state, pid_t pid)
 static int check_interval(const struct target *target, uint64_t wanted_bytes,
 			  struct view_error *error)
 {
+	if (wanted_bytes && target->is_contract)
+		return refuse_interval(target->identity.pid, error);
 	if (!wanted_bytes || wanted_bytes == target->sampling_interval_bytes)
 		return 0;
 	set_error(
@@ -179,16 +196,16 @@ int view_watch(struct state *state, const struct view_viewer *viewer, pid_t pid,
 	status =
 		target ? check_interval(target, interval, error) : check_room(state, viewer, error);
 	if (!target && !status)
-		status = start_watch(state, pid,
-				     interval ? interval : state->sampling_interval_bytes, &target,
-				     error);
+		status = start_watch(state, pid, interval, &target, error);
 	if (!status)
 		status = check_target(state, viewer, target, !result->was_watched, error);
 	if (!status)
 		status = hold_target(state, target, options, result, error);
 	if (!status) {
 		target->is_for_all |= viewer->sees_all;
-		result->sampling_interval_bytes = target->sampling_interval_bytes;
+		result->provider = target->is_contract ? CONTRACT_PROVIDER : "uprobes";
+		result->sampling_interval_bytes =
+			target->is_contract ? 0 : target->sampling_interval_bytes;
 		result->watched_seconds = clock_monotonic_seconds() - target->watched_since_seconds;
 	}
 	/* What came to nothing leaves nothing behind. */

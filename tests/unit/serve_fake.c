@@ -74,6 +74,7 @@ struct answer_sites *fake_sites(size_t site_count, bool has_verdicts)
 		.pid = FAKE_ROOT_PID,
 		.start_time_seconds = 1767225600.99,
 		.observed_seconds = 30.1,
+		.provider = "uprobes",
 		.sampling_interval_bytes = 65536,
 		.incomplete_reason = strdup("3 blocks were lost"),
 		.lost_events = 3,
@@ -100,7 +101,7 @@ static void fill_targets(struct answer_targets *answer)
 
 	*target = (struct answer_target){
 		.pid = FAKE_ROOT_PID,
-		.sampling_interval_bytes = 65536,
+		.provider = "otel_memory", /* which has no interval that were known */
 		.allocators = strdup("glibc"),
 		.backend = "perf",
 		.is_persistent = true,

@@ -84,9 +84,9 @@ static void assert_string(const cJSON *object, const char *name, const char *val
 	assert_string_equal(get(object, name)->valuestring, value);
 }
 
-#define SITES_FIELDS                                                                               \
-	"pid comm start_time observed_seconds sampling_interval_bytes complete incomplete_reason " \
-	"lost_events losses ended end_reason overhead_share outstanding_bytes "                    \
+#define SITES_FIELDS                                                                              \
+	"pid comm start_time observed_seconds provider sampling_interval_bytes complete "         \
+	"incomplete_reason lost_events losses ended end_reason overhead_share outstanding_bytes " \
 	"outstanding_bytes_stderr outstanding_objects sites_total sites"
 
 static void test_leaks_has_the_documented_fields(void **state)
@@ -167,8 +167,9 @@ static void test_large_numbers_keep_every_digit(void **state)
 }
 
 #define TARGET_FIELDS                                                                          \
-	"pid comm uid start_time watched_seconds sampling_interval_bytes ended end_reason "    \
-	"allocators backend leases persistent outstanding_bytes outstanding_bytes_stderr "     \
+	"pid comm uid start_time watched_seconds provider provider_reason "                    \
+	"sampling_interval_bytes ended end_reason allocators backend leases persistent "       \
+	"outstanding_bytes outstanding_bytes_stderr "                                          \
 	"outstanding_objects sites blocks mappings mapping_bytes allocator_mapping_bytes "     \
 	"allocation_hits free_hits return_hits failed_allocations unknown_frees missed_frees " \
 	"abandoned_calls nested_calls probes probes_single_stepped overhead_share losses"
@@ -180,6 +181,7 @@ static void test_targets_has_the_documented_fields(void **state)
 	(void)state;
 	assert_fields(json, "targets");
 	assert_fields(first(json, "targets"), TARGET_FIELDS);
+	assert_true(cJSON_IsNull(get(first(json, "targets"), "sampling_interval_bytes")));
 	cJSON_Delete(json);
 }
 
@@ -233,6 +235,7 @@ static void test_status_and_doctor_have_the_documented_fields(void **state)
 
 	(void)state;
 	assert_fields(status, "version start_time uptime_seconds backend targets targets_max "
+			      "targets_reporting "
 			      "cpu_seconds rss_bytes bpf_memory_bytes symbol_cache_bytes "
 			      "oom_kills_total events_total maps losses");
 	assert_fields(get(status, "maps"), "blocks");
@@ -253,7 +256,8 @@ static void test_watch_and_unwatch_have_the_documented_fields(void **state)
 	cJSON *unwatch = answer_json("DELETE", "/api/v1/processes/100/watch");
 
 	(void)state;
-	assert_fields(watch, "pid lease_id was_watched sampling_interval_bytes watched_seconds");
+	assert_fields(watch,
+		      "pid lease_id was_watched provider sampling_interval_bytes watched_seconds");
 	assert_true(cJSON_IsNull(get(watch, "lease_id")));
 	assert_int_equal(get(lease, "lease_id")->valueint, 7);
 	assert_fields(unwatch, "pid watched");

@@ -34,7 +34,8 @@ def site(verdict, outstanding_bytes, **more):
 
 def account(sites, **more):
     return {"pid": 4242, "comm": "leaky", "start_time": "2026-01-01T00:00:00Z",
-            "observed_seconds": 30.1, "sampling_interval_bytes": 65536, "complete": True,
+            "observed_seconds": 30.1, "provider": "uprobes", "sampling_interval_bytes": 65536,
+            "complete": True,
             "lost_events": 0, "outstanding_bytes": 123456789, "outstanding_bytes_stderr": 1258291,
             "outstanding_objects": 1117, "sites_total": 14, "ended": False,
             "overhead_share": 0.012, "losses": {"map_full": 0}, "sites": sites, **more}
@@ -42,7 +43,8 @@ def account(sites, **more):
 
 LEAKS = account([site("leak", 122683392), site("growing", 524288, growth_bytes_per_second=2048.0)])
 TARGET = {"pid": 4242, "comm": "leaky", "uid": 0, "start_time": "2026-01-01T00:00:00Z",
-          "watched_seconds": 95.0, "sampling_interval_bytes": 65536, "ended": False,
+          "watched_seconds": 95.0, "provider": "uprobes", "provider_reason": None,
+          "sampling_interval_bytes": 65536, "ended": False,
           "end_reason": None, "allocators": "glibc", "backend": "session", "leases": 1,
           "persistent": True, "outstanding_bytes": 123456789, "outstanding_bytes_stderr": 0,
           "outstanding_objects": 1117, "sites": 14, "blocks": 1117, "mappings": 0,
@@ -64,7 +66,8 @@ OOM = {"id": 1, "time": "2026-01-01T03:04:05Z", "pid": 4242, "uid": 33, "comm": 
 ANSWERS = {
     "GET /api/v1/status": {
         "version": "0.1.0", "start_time": "2026-01-01T00:00:00Z", "uptime_seconds": 93784.0,
-        "backend": "session", "targets": 1, "targets_max": 64, "cpu_seconds": 12.5,
+        "backend": "session", "targets": 1, "targets_max": 64, "targets_reporting": 0,
+        "cpu_seconds": 12.5,
         "rss_bytes": 20000000, "bpf_memory_bytes": 30000000, "symbol_cache_bytes": 1000000,
         "oom_kills_total": 1, "events_total": 123456,
         "maps": {"blocks": {"used": 950000, "max": 1000000}, "sites": {"used": 14, "max": 32768}},
@@ -87,7 +90,8 @@ ANSWERS = {
         TARGET, {**TARGET, "pid": 77, "ended": True, "end_reason": "exited", "losses": {},
                  "sampling_interval_bytes": 1}]},
     "PUT /api/v1/processes/4242/watch": {
-        "pid": 4242, "lease_id": 7, "was_watched": False, "sampling_interval_bytes": 65536,
+        "pid": 4242, "lease_id": 7, "was_watched": False, "provider": "uprobes",
+        "sampling_interval_bytes": 65536,
         "watched_seconds": 0.0},
     "DELETE /api/v1/processes/4242/watch": {"pid": 4242, "watched": False},
     "GET /api/v1/ooms": {"oom_kills_total": 1, "ooms": [OOM]},
