@@ -33,7 +33,8 @@ struct link_create {
 };
 
 struct probe_link {
-	int fd;
+	int fd;          /* -1: none */
+	int contract_fd; /* of the contract probes, which have no return; -1: none */
 };
 
 static int session_link_create(int program_fd, uint32_t attach_type, pid_t pid, const char *path,
@@ -66,20 +67,51 @@ static int session_link_create(int program_fd, uint32_t attach_type, pid_t pid, 
 	return fd;
 }
 
+/* They come last in a plan. */
+static size_t count_before_contract(const struct probe_point *points, size_t point_count)
+{
+	size_t count = 0;
+
+	while (count < point_count && !probe_point_is_contract(&points[count]))
+		count++;
+	return count;
+}
+
+static void session_detach(struct probe_link *link)
+{
+	if (link->contract_fd >= 0)
+		close(link->contract_fd);
+	if (link->fd >= 0)
+		close(link->fd);
+	free(link);
+}
+
 static int session_attach(struct probe_object *object, pid_t pid, const char *path,
 			  const struct probe_point *points, size_t point_count,
 			  struct probe_link **link)
 {
+	size_t sessions = count_before_contract(points, point_count);
 	struct probe_link *made = calloc(1, sizeof(*made));
+	int error = 0;
 
 	if (!made)
 		return -ENOMEM;
-	made->fd = session_link_create(probe_object_session_fd(object), ATTACH_TYPE_UPROBE_SESSION,
-				       pid, path, points, point_count);
-	if (made->fd < 0) {
-		int error = made->fd;
-
-		free(made);
+	made->fd = made->contract_fd = -1;
+	if (sessions) {
+		made->fd = session_link_create(probe_object_session_fd(object),
+					       ATTACH_TYPE_UPROBE_SESSION, pid, path, points,
+					       sessions);
+		error = made->fd < 0 ? made->fd : 0;
+	}
+	/* As sessions they would break the program: see bpf/contract.bpf.c. */
+	if (!error && sessions < point_count) {
+		made->contract_fd = session_link_create(probe_object_contract_fd(object),
+							ATTACH_TYPE_UPROBE_MULTI, pid, path,
+							points + sessions, point_count - sessions);
+		error = made->contract_fd < 0 ? made->contract_fd : 0;
+	}
+	if (error) {
+		session_detach(made);
 		return error;
 	}
 	*link = made;
@@ -101,12 +133,6 @@ static int session_sweep(struct probe_object *object, pid_t pid, const char *pat
 		return fd;
 	close(fd);
 	return 0;
-}
-
-static void session_detach(struct probe_link *link)
-{
-	close(link->fd);
-	free(link);
 }
 
 const struct probe_backend probe_backend_session = {

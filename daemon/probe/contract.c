@@ -105,14 +105,6 @@ static bool is_allocator_point(const struct probe_point *point)
 	       operation == RECORD_OPERATION_FREE;
 }
 
-static bool is_contract_point(const struct probe_point *point)
-{
-	uint64_t operation = RECORD_COOKIE_OPERATION(point->cookie);
-
-	return operation == RECORD_OPERATION_CONTRACT_ALLOCATE ||
-	       operation == RECORD_OPERATION_CONTRACT_FREE;
-}
-
 static void take_allocator_out(struct probe_plan *plan)
 {
 	size_t kept = 0;
@@ -178,7 +170,7 @@ int contract_apply(struct probe_object *object, const struct contract *contract,
 void contract_release(struct probe_object *object, const struct probe_plan *plan)
 {
 	for (size_t i = 0; i < plan->point_count; i++)
-		if (is_contract_point(&plan->points[i]))
+		if (probe_point_is_contract(&plan->points[i]))
 			usdt_table_release(probe_object_usdt(object),
 					   RECORD_COOKIE_USDT(plan->points[i].cookie));
 }

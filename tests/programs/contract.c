@@ -325,9 +325,20 @@ static void fork_and_report(long count)
 	program_require(waitpid(child, NULL, 0) == child, "the child's end");
 }
 
-int main(void)
+static const char *next_program;
+
+static void become(long unused)
+{
+	(void)unused;
+	program_require(next_program, "a program to become");
+	execl(next_program, next_program, (char *)NULL);
+	program_require(false, "exec works");
+}
+
+int main(int argument_count, char **arguments)
 {
 	static const struct command commands[] = {
+		{"become", become},
 		{"give", report},
 		{"free_half", free_half},
 		{"free_all", free_all},
@@ -347,5 +358,6 @@ int main(void)
 		{NULL, NULL},
 	};
 
+	next_program = argument_count > 1 ? arguments[1] : NULL;
 	return program_serve(commands);
 }
