@@ -72,6 +72,11 @@ static bool take_number(const char **text, int64_t *number)
 	return errno == 0;
 }
 
+static bool begins_name(const char *text)
+{
+	return isalpha((unsigned char)*text) || *text == '_' || *text == '.';
+}
+
 /* An address register, up to one of the characters that may follow it. */
 static const char *take_base(const char **text, uint8_t *offset)
 {
@@ -135,8 +140,7 @@ static const char *parse_memory(const char *text, struct record_usdt_argument *a
 
 	argument->is_memory = 1;
 	if (*text != '(' && !take_number(&text, &displacement))
-		return isalpha((unsigned char)*text) || *text == '_' || *text == '.' ? SYMBOLIC
-										     : FLAWED;
+		return begins_name(text) ? SYMBOLIC : FLAWED;
 	argument->constant = displacement;
 	if (!*text)
 		return NULL; /* an absolute address */
@@ -163,7 +167,7 @@ static const char *parse_constant(const char *text, struct record_usdt_argument 
 	int64_t value;
 
 	if (!take_number(&text, &value))
-		return SYMBOLIC;
+		return begins_name(text) ? SYMBOLIC : FLAWED;
 	argument->constant = value;
 	return *text ? FLAWED : NULL;
 }
@@ -250,8 +254,7 @@ int usdt_arguments_parse(const char *text, unsigned count, struct record_usdt_ar
 			 const char **reason)
 {
 	memset(arguments, 0, sizeof(*arguments));
-	if (count > RECORD_USDT_ARGUMENTS_MAX)
-		return -EINVAL;
-	*reason = parse_arguments(text, count, arguments);
+	*reason = count > RECORD_USDT_ARGUMENTS_MAX ? FLAWED
+						    : parse_arguments(text, count, arguments);
 	return *reason ? -EINVAL : 0;
 }

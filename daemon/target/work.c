@@ -257,8 +257,9 @@ static int plan_contract(struct target_work *work, struct work_item *item)
 	work->contract_points_left -= error ? 0 : plan->contract_count;
 	if (contract->is_usable && contract->refused_allocations)
 		snprintf(item->failure, sizeof(item->failure),
-			 "%zu places in %s where it reports its allocations cannot be probed: %s",
-			 contract->refused_allocations, module_path(item->probed.module),
+			 "of the places in %s where it reports its allocations, %zu cannot be "
+			 "probed: %s",
+			 module_path(item->probed.module), contract->refused_allocations,
 			 contract->reason);
 	return error;
 }

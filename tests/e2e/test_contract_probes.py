@@ -25,6 +25,11 @@ def semaphores(program):
     return counts["alloc_semaphore"], counts["free_semaphore"]
 
 
+def is_probed_by(daemon, program, allocators):
+    target = daemon.target(program.pid)
+    return target is not None and target["allocators"] == allocators
+
+
 def answer_of(daemon, program):
     return daemon.ctl("stacks", "--pid", program.pid)
 
@@ -136,6 +141,21 @@ def test_semaphores_are_down_after_a_sigkill(new_daemon, run):
     assert process.changed_text_offsets(program.pid, "contract") == []
 
 
+def test_processes_of_one_program_do_not_disturb_each_other(daemon, run):
+    """Each has a listener at the same places; nobody's stack may be touched for that."""
+    programs = [run("contract") for _ in range(3)]
+    for program in programs:
+        watch(daemon, program)
+    unwatched = run("contract")
+    for count, program in enumerate(programs, start=5):
+        program.tell(f"give {count}")
+    assert unwatched.tell("give 3")["sites"] == []
+    assert semaphores(unwatched) == (0, 0)
+    for program in programs:
+        assert_exact(daemon, program)
+        assert_nothing_lost(answer_of(daemon, program))
+
+
 def test_a_child_is_neither_counted_nor_left_reporting(daemon, run):
     program = run("contract")
     watch(daemon, program)
@@ -176,8 +196,8 @@ def test_frees_of_unknown_blocks_are_counted(daemon, run):
     program = run("contract")
     watch(daemon, program)
     program.tell("free_unknown 30")
-    eventually_passes(lambda: daemon.target(program.pid)["unknown_frees"] ==
-                      program.truth["counts"]["unknown_frees"] or pytest.fail("not yet"))
+    wanted = program.truth["counts"]["unknown_frees"]
+    eventually(lambda: daemon.target(program.pid)["unknown_frees"] == wanted, "all are counted")
 
 
 def test_samples_that_cannot_be_are_refused_and_counted(daemon, run):
@@ -243,8 +263,7 @@ def test_probes_that_come_with_a_library_take_over(daemon, run):
     ended = program.truth
     assert daemon.target(program.pid)["provider"] == "uprobes"
     program.tell("load")
-    eventually_passes(lambda: daemon.target(program.pid)["provider"] == "otel_memory" or
-                      pytest.fail("not yet"))
+    eventually(lambda: is_probed_by(daemon, program, "otel_memory"), "its own probes are used")
     program.tell("give 12")
     assert_exact(daemon, program)
     target = daemon.target(program.pid)
@@ -260,8 +279,7 @@ def test_an_observer_outlives_the_switch(daemon, run):
     program = run("contract_loader")
     lease = daemon.put(f"/api/v1/processes/{program.pid}/watch?lease=60")["lease_id"]
     program.tell("load")
-    eventually_passes(lambda: daemon.target(program.pid)["provider"] == "otel_memory" or
-                      pytest.fail("not yet"))
+    eventually(lambda: is_probed_by(daemon, program, "otel_memory"), "its own probes are used")
     renewed = daemon.put(f"/api/v1/processes/{program.pid}/watch?lease=60&lease_id={lease}")
     assert renewed["lease_id"] == lease
     status, text = daemon.request("DELETE",
@@ -275,10 +293,11 @@ def test_exec_of_a_program_without_probes_goes_back_to_its_malloc(daemon, run):
     watch(daemon, program)
     assert daemon.target(program.pid)["provider"] == "otel_memory"
     program.tell("become")
-    eventually_passes(lambda: daemon.target(program.pid)["provider"] == "uprobes" or
-                      pytest.fail("not yet"))
-    program.tell("allocate 10")
-    assert site_of(daemon, program.pid, "mallocs")["outstanding_objects"] >= 10
+    eventually(lambda: is_probed_by(daemon, program, "glibc"), "its malloc is probed")
+    assert daemon.target(program.pid)["provider"] == "uprobes"
+    program.tell("allocate 20000")  # some ninety samples by the default interval
+    assert daemon.target(program.pid)["sampling_interval_bytes"] == INTERVAL
+    eventually_passes(lambda: site_of(daemon, program.pid, "mallocs"))
 
 
 def test_probes_that_cannot_be_read_are_named_and_malloc_is_watched(daemon, run):
@@ -288,8 +307,24 @@ def test_probes_that_cannot_be_read_are_named_and_malloc_is_watched(daemon, run)
     assert answer["provider"] == "uprobes"
     target = daemon.target(program.pid)
     assert "symbol" in target["provider_reason"]
-    assert target["provider_reason"] in daemon.try_ctl("targets").output.replace("\n", " ")
+    assert "contract_unusable" in target["provider_reason"]
+    assert "is watched in its allocator" in daemon.try_ctl("targets").output
+    program.tell("allocate_and_free 100")
+    assert_exact(daemon, program)
     assert_nothing_lost(answer_of(daemon, program))
+
+
+def test_a_place_that_cannot_be_probed_makes_the_account_incomplete(daemon, run):
+    program = run("contract_partly_unusable")
+    assert watch(daemon, program)["provider"] == "otel_memory"
+    program.tell("allocate_and_free 100")
+    assert_exact(daemon, program)
+    program.tell("report_by_a_name 100")
+    assert_exact(daemon, program)
+    answer = answer_of(daemon, program)
+    assert not answer["complete"]
+    assert "where it reports its allocations, 1 cannot be probed" in answer["incomplete_reason"]
+    assert "symbol" in answer["incomplete_reason"]
 
 
 def test_doctor_tells_of_contract_probes(daemon):

@@ -315,6 +315,7 @@ static void semaphores(long unused)
 static void fork_and_report(long count)
 {
 	pid_t child = fork();
+	int status;
 
 	program_require(child >= 0, "a child");
 	if (child == 0) {
@@ -322,7 +323,8 @@ static void fork_and_report(long count)
 			CONTRACT_ALLOC(&count, 8, 8);
 		_exit(0);
 	}
-	program_require(waitpid(child, NULL, 0) == child, "the child's end");
+	program_require(waitpid(child, &status, 0) == child && status == 0,
+			"the child reports and ends well");
 }
 
 static const char *next_program;

@@ -11,7 +11,8 @@ PROGRAM_NAMES  := $(filter-out program plugin contract_plugin bare tiny32, \
 	$(patsubst tests/programs/%.c,%,$(wildcard tests/programs/*.c)))
 PROGRAMS       := $(PROGRAM_NAMES:%=$(PROGRAM_DIR)/%) $(addprefix $(PROGRAM_DIR)/, \
 	allocators_static allocators_without_frame_pointer bare cxx plugin.so \
-	contract_O0 contract_O2 contract_without_semaphores contract_plugin.so)
+	contract_O0 contract_O2 contract_without_semaphores contract_partly_unusable \
+	contract_plugin.so)
 ifeq ($(ARCH),x86)
 PROGRAMS       += $(PROGRAM_DIR)/tiny32
 endif
@@ -42,7 +43,7 @@ $(PROGRAM_DIR)/plugin.so: tests/programs/plugin.c $(PROGRAM_OBJECT)
 	$(CC) -std=gnu11 $(PROGRAM_CFLAGS) -fPIC -shared -o $@ $< $(PROGRAM_OBJECT)
 
 # How a probe says where its arguments are depends on the compiler's mind.
-$(PROGRAM_DIR)/contract $(PROGRAM_DIR)/contract_plugin.so: tests/programs/contract.h
+$(PROGRAM_DIR)/contract $(PROGRAM_DIR)/contract_unusable $(PROGRAM_DIR)/contract_plugin.so: tests/programs/contract.h
 
 $(PROGRAM_DIR)/contract_O0: tests/programs/contract.c tests/programs/contract.h $(PROGRAM_OBJECT)
 	$(CC) -std=gnu11 $(PROGRAM_CFLAGS) -O0 -o $@ $< $(PROGRAM_OBJECT) -lm
@@ -53,6 +54,10 @@ $(PROGRAM_DIR)/contract_O2: tests/programs/contract.c tests/programs/contract.h 
 $(PROGRAM_DIR)/contract_without_semaphores: tests/programs/contract.c tests/programs/contract.h \
 		$(PROGRAM_OBJECT)
 	$(CC) -std=gnu11 $(PROGRAM_CFLAGS) -DWITHOUT_SEMAPHORES -o $@ $< $(PROGRAM_OBJECT) -lm
+
+$(PROGRAM_DIR)/contract_partly_unusable: tests/programs/contract_unusable.c \
+		tests/programs/contract.h $(PROGRAM_OBJECT)
+	$(CC) -std=gnu11 $(PROGRAM_CFLAGS) -DPARTLY -o $@ $< $(PROGRAM_OBJECT)
 
 $(PROGRAM_DIR)/contract_plugin.so: tests/programs/contract_plugin.c $(PROGRAM_OBJECT)
 	$(CC) -std=gnu11 $(PROGRAM_CFLAGS) -fPIC -shared -o $@ $< $(PROGRAM_OBJECT)
