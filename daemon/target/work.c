@@ -34,7 +34,7 @@ struct work_item {
 	bool is_sweep;   /* probed.plan has copies of the points; module and link are not set */
 	bool is_skipped; /* planning the others took too long */
 	int error;
-	char failure[200]; /* what is not probed although there is no error */
+	char failure[200]; /* what is not probed, if that takes more words than the error */
 };
 
 struct target_work {
@@ -255,7 +255,15 @@ static int plan_contract(struct target_work *work, struct work_item *item)
 	int error = contract_apply(work->object, contract, work->contract_points_left, plan);
 
 	work->contract_points_left -= error ? 0 : plan->contract_count;
-	if (contract->is_usable && contract->refused_allocations)
+	if (error == -E2BIG)
+		snprintf(item->failure, sizeof(item->failure),
+			 "with the USDT probes " CONTRACT_PROVIDER " in %s it has more than %d",
+			 module_path(item->probed.module), CONTRACT_TARGET_POINTS_MAX);
+	else if (error == -ENOSPC)
+		snprintf(item->failure, sizeof(item->failure),
+			 "there is no room left to describe the arguments of the USDT probes in %s",
+			 module_path(item->probed.module));
+	else if (contract->is_usable && contract->refused_allocations)
 		snprintf(item->failure, sizeof(item->failure),
 			 "of the places in %s where it reports its allocations, %zu cannot be "
 			 "probed: %s",
@@ -305,9 +313,12 @@ static void note_failure(struct target *target, const struct work_item *item)
 			 PLAN_SECONDS_MAX);
 		return;
 	}
-	snprintf(target->attach_failure, sizeof(target->attach_failure),
-		 "probes could not be attached to %s: %s", module_path(item->probed.module),
-		 strerror(-item->error));
+	if (item->failure[0])
+		memcpy(target->attach_failure, item->failure, sizeof(item->failure));
+	else
+		snprintf(target->attach_failure, sizeof(target->attach_failure),
+			 "probes could not be attached to %s: %s", module_path(item->probed.module),
+			 strerror(-item->error));
 	log_write(LOG_WARN, "process %d (%s): %s", (int)target->identity.pid, target->identity.comm,
 		  target->attach_failure);
 }

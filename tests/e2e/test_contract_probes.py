@@ -164,6 +164,22 @@ def test_a_child_is_neither_counted_nor_left_reporting(daemon, run):
     assert_exact(daemon, program)
 
 
+def test_semaphores_that_a_fork_has_copied_go_down(daemon, run):
+    program = run("contract")
+    watch(daemon, program)
+    counts = program.tell("fork_and_stay")["counts"]
+
+    def semaphore_of_child():
+        with open(f"/proc/{counts['child']}/mem", "rb", buffering=0) as memory:
+            memory.seek(counts["semaphore_address"])
+            return int.from_bytes(memory.read(2), "little")
+
+    eventually(lambda: semaphore_of_child() == 0, "the child's copy is swept out")
+    assert semaphores(program) == (PROBES["alloc"], PROBES["free"])
+    program.tell("give 2")
+    assert_exact(daemon, program)
+
+
 def test_a_real_sampler_lies_within_four_standard_errors(daemon, run):
     program = run("contract")
     watch(daemon, program)

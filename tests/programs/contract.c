@@ -3,10 +3,12 @@
 #include "contract.h"
 
 #include <math.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -310,6 +312,22 @@ static void semaphores(long unused)
 	alloc_before = alloc_now;
 	free_before = free_now;
 }
+
+/* A child that lives on, with its copies of the semaphores. */
+static void fork_and_stay(long unused)
+{
+	pid_t child = fork();
+
+	(void)unused;
+	program_require(child >= 0, "a child");
+	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
+	ledger_count("child", child);
+	ledger_count("semaphore_address", (long)&otel_memory_alloc_semaphore);
+}
 #endif
 
 static void fork_and_report(long count)
@@ -355,6 +373,7 @@ int main(int argument_count, char **arguments)
 		{"clear", clear},
 #ifndef WITHOUT_SEMAPHORES
 		{"semaphores", semaphores},
+		{"fork_and_stay", fork_and_stay},
 #endif
 		{"fork_and_report", fork_and_report},
 		{NULL, NULL},

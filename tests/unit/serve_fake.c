@@ -325,6 +325,7 @@ int view_watch(struct state *state, const struct view_viewer *viewer, pid_t pid,
 	state->watch_options = *options;
 	*result = (struct view_watch_result){
 		.lease_id = options->lease_seconds > 0 ? 7 : 0,
+		.provider = "uprobes",
 		.sampling_interval_bytes = 65536,
 	};
 	return explain(state, error, err);
