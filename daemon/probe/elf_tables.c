@@ -96,7 +96,7 @@ static int read_section_names(struct elf_tables *tables, size_t index)
 
 int elf_tables_open(int fd, struct elf_tables *tables)
 {
-	Elf64_Ehdr header;
+	Elf64_Ehdr header = {0};
 	void *table;
 	int error;
 
