@@ -219,8 +219,8 @@ static bool read_contract(struct target_work *work, struct work_item *item)
 	contract_read(module_fd(module), &item->contract);
 	if (!item->contract.is_usable && item->contract.reason)
 		snprintf(work->contract_refusal, sizeof(work->contract_refusal),
-			 "its USDT probes " CONTRACT_PROVIDER " in %s cannot be used: %s",
-			 module_path(module), item->contract.reason);
+			 "its USDT probes " CONTRACT_PROVIDER " cannot be used: %s (%s)",
+			 item->contract.reason, module_path(module));
 	return item->contract.is_usable;
 }
 
@@ -257,18 +257,18 @@ static int plan_contract(struct target_work *work, struct work_item *item)
 	work->contract_points_left -= error ? 0 : plan->contract_count;
 	if (error == -E2BIG)
 		snprintf(item->failure, sizeof(item->failure),
-			 "with the USDT probes " CONTRACT_PROVIDER " in %s it has more than %d",
-			 module_path(item->probed.module), CONTRACT_TARGET_POINTS_MAX);
+			 "it has more than %d USDT probes " CONTRACT_PROVIDER " (%s)",
+			 CONTRACT_TARGET_POINTS_MAX, module_path(item->probed.module));
 	else if (error == -ENOSPC)
 		snprintf(item->failure, sizeof(item->failure),
-			 "there is no room left to describe the arguments of the USDT probes in %s",
+			 "there is no room left to describe the arguments of its USDT probes (%s)",
 			 module_path(item->probed.module));
 	else if (contract->is_usable && contract->refused_allocations)
 		snprintf(item->failure, sizeof(item->failure),
-			 "of the places in %s where it reports its allocations, %zu cannot be "
-			 "probed: %s",
-			 module_path(item->probed.module), contract->refused_allocations,
-			 contract->reason);
+			 "%zu of the places where it reports its allocations cannot be probed: %s "
+			 "(%s)",
+			 contract->refused_allocations, contract->reason,
+			 module_path(item->probed.module));
 	return error;
 }
 

@@ -13,7 +13,7 @@ from harness.wait import eventually, eventually_passes
 # The compiler decides where a probe finds its arguments.
 BUILDS = ["contract", "contract_O0", "contract_O2", "contract_without_semaphores"]
 INTERVAL = 65536  # of the program's own sampler
-PROBES = {"alloc": 14, "free": 3}  # each place where contract.c reports
+PROBES = {"alloc": 15, "free": 4}  # each place where contract.c reports
 
 
 def watch(daemon, program):
@@ -53,6 +53,16 @@ def test_the_account_is_what_the_process_reports(daemon, run, build):
     assert answer["outstanding_bytes_stderr"] == 0
     assert answer["provider"] == "otel_memory"
     assert answer["sampling_interval_bytes"] is None
+
+
+def test_threads_report_at_once(daemon, run):
+    program = run("contract")
+    watch(daemon, program)
+    program.tell("give_in_threads 5000")
+    assert_exact(daemon, program)
+    assert_nothing_lost(answer_of(daemon, program))
+    target = daemon.target(program.pid)
+    assert target["unknown_frees"] == target["missed_frees"] == 0
 
 
 def test_what_the_target_says_of_itself(daemon, run):
@@ -339,7 +349,7 @@ def test_a_place_that_cannot_be_probed_makes_the_account_incomplete(daemon, run)
     assert_exact(daemon, program)
     answer = answer_of(daemon, program)
     assert not answer["complete"]
-    assert "where it reports its allocations, 1 cannot be probed" in answer["incomplete_reason"]
+    assert "1 of the places where it reports its allocations" in answer["incomplete_reason"]
     assert "symbol" in answer["incomplete_reason"]
 
 

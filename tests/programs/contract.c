@@ -3,6 +3,7 @@
 #include "contract.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -121,6 +122,52 @@ static void free_all(long unused)
 	for (size_t i = 0; i < reported_count; i++)
 		free_reported(&reported[i]);
 	reported_count = 0;
+}
+
+/* Several threads at once, each with places of its own in memory; the last few stay. */
+#define THREADS       4
+#define THREAD_BLOCKS 16
+
+SITE(in_threads);
+CALL_SITE static void in_threads(char *address)
+{
+	CONTRACT_ALLOC(address, 64, 64 * 100);
+	contract_book(&in_threads_site, 64, 64 * 100);
+}
+
+struct thread {
+	pthread_t id;
+	long count;
+	char blocks[THREAD_BLOCKS];
+};
+
+static void *run_thread(void *context)
+{
+	struct thread *thread = context;
+
+	for (long i = 0; i < thread->count; i++) {
+		char *address = &thread->blocks[i % THREAD_BLOCKS];
+
+		if (i >= THREAD_BLOCKS) {
+			CONTRACT_FREE(address);
+			contract_unbook(&in_threads_site, 64, 64 * 100);
+		}
+		in_threads(address);
+	}
+	return NULL;
+}
+
+static void report_in_threads(long count)
+{
+	static struct thread threads[THREADS];
+
+	for (int i = 0; i < THREADS; i++) {
+		threads[i].count = count;
+		program_require(!pthread_create(&threads[i].id, NULL, run_thread, &threads[i]),
+				"a thread");
+	}
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(threads[i].id, NULL);
 }
 
 /* What nobody reports: other allocations, and frees of them. */
@@ -360,6 +407,7 @@ int main(int argument_count, char **arguments)
 	static const struct command commands[] = {
 		{"become", become},
 		{"give", report},
+		{"give_in_threads", report_in_threads},
 		{"free_half", free_half},
 		{"free_all", free_all},
 		{"allocate_unreported", allocate_unreported},

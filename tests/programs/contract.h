@@ -31,14 +31,14 @@ CONTRACT_SEMAPHORE otel_memory_alloc_semaphore, otel_memory_free_semaphore;
 static inline void contract_book(struct site *site, long long size, long long weight)
 {
 	site_allocated(site, (size_t)weight);
-	site->outstanding_objects += weight / size - 1;
-	site->allocated_objects += weight / size - 1;
+	__atomic_fetch_add(&site->outstanding_objects, weight / size - 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&site->allocated_objects, weight / size - 1, __ATOMIC_RELAXED);
 }
 
 static inline void contract_unbook(struct site *site, long long size, long long weight)
 {
 	site_freed(site, (size_t)weight);
-	site->outstanding_objects -= weight / size - 1;
+	__atomic_fetch_sub(&site->outstanding_objects, weight / size - 1, __ATOMIC_RELAXED);
 }
 
 #endif

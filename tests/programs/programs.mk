@@ -46,14 +46,14 @@ $(PROGRAM_DIR)/plugin.so: tests/programs/plugin.c $(PROGRAM_OBJECT)
 $(PROGRAM_DIR)/contract $(PROGRAM_DIR)/contract_unusable $(PROGRAM_DIR)/contract_plugin.so: tests/programs/contract.h
 
 $(PROGRAM_DIR)/contract_O0: tests/programs/contract.c tests/programs/contract.h $(PROGRAM_OBJECT)
-	$(CC) -std=gnu11 $(PROGRAM_CFLAGS) -O0 -o $@ $< $(PROGRAM_OBJECT) -lm
+	$(CC) -std=gnu11 $(PROGRAM_CFLAGS) -O0 -o $@ $< $(PROGRAM_OBJECT) -pthread -lm
 
 $(PROGRAM_DIR)/contract_O2: tests/programs/contract.c tests/programs/contract.h $(PROGRAM_OBJECT)
-	$(CC) -std=gnu11 $(PROGRAM_CFLAGS) -O2 -fomit-frame-pointer -o $@ $< $(PROGRAM_OBJECT) -lm
+	$(CC) -std=gnu11 $(PROGRAM_CFLAGS) -O2 -fomit-frame-pointer -o $@ $< $(PROGRAM_OBJECT) -pthread -lm
 
 $(PROGRAM_DIR)/contract_without_semaphores: tests/programs/contract.c tests/programs/contract.h \
 		$(PROGRAM_OBJECT)
-	$(CC) -std=gnu11 $(PROGRAM_CFLAGS) -DWITHOUT_SEMAPHORES -o $@ $< $(PROGRAM_OBJECT) -lm
+	$(CC) -std=gnu11 $(PROGRAM_CFLAGS) -DWITHOUT_SEMAPHORES -o $@ $< $(PROGRAM_OBJECT) -pthread -lm
 
 $(PROGRAM_DIR)/contract_partly_unusable: tests/programs/contract_unusable.c \
 		tests/programs/contract.h $(PROGRAM_OBJECT)
