@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The probe on every allocator function: one program, told by its cookie what the function means.
- *
- * It runs at the function's entry and, unless it says there that it needn't, at its return. The
- * outermost call owns the block: an inner call's block with the same address is handed to it.
+ * The probe on every allocator function, told by its cookie what the function means. Of functions
+ * that return a block or a mapping it runs at the entry and, unless it says there that it needn't,
+ * at the return; of others at the entry alone. The outermost call owns the block: an inner call's
+ * block with the same address is handed to it.
  */
 #include "block.h"
 #include "call.h"
@@ -252,7 +252,8 @@ static __always_inline int leave_call(const struct call *call)
 
 /* ---- The probe ---- */
 
-static __always_inline int enter(const struct call *call, struct record_target_hits *hits)
+/* Functions of which the entry says all. */
+static __always_inline int enter_alone(const struct call *call, struct record_target_hits *hits)
 {
 	__u32 operation = RECORD_COOKIE_OPERATION(call->cookie);
 
@@ -269,8 +270,7 @@ static __always_inline int enter(const struct call *call, struct record_target_h
 	case RECORD_OPERATION_CONTRACT_FREE:
 		return enter_contract(call, hits, operation);
 	default:
-		COUNT(hits->allocations);
-		return enter_call(call, operation);
+		return SKIP_RETURN;
 	}
 }
 
@@ -290,7 +290,30 @@ int allocator_session(struct pt_regs *ctx)
 		leave_call(&call);
 		return 0;
 	}
-	return enter(&call, hits) ? SKIP_RETURN : PROBE_RETURN;
+	COUNT(hits->allocations);
+	return enter_call(&call, RECORD_COOKIE_OPERATION(call.cookie)) ? SKIP_RETURN : PROBE_RETURN;
+}
+
+/*
+ * For what has no return worth seeing. That must not be a session: for one the kernel takes what
+ * lies on top of the stack for the return address, and replaces it whenever a listener has not said
+ * that it wants no return. The listener of another process that maps the same file is not even
+ * asked (uprobe_prog_run in kernel/trace/bpf_trace.c, handler_chain in kernel/events/uprobes.c). So
+ * the return of each of its frees would be probed for nothing; and in the midst of a function,
+ * where something else is on top of the stack, the program would break.
+ */
+SEC("uprobe")
+int allocator_alone(struct pt_regs *ctx)
+{
+	struct record_target_hits *hits;
+	struct call call;
+
+	if (!call_open(&call, ctx))
+		return 0;
+	hits = bpf_map_lookup_elem(&target_hits, &call.slot);
+	if (hits)
+		enter_alone(&call, hits);
+	return 0;
 }
 
 /* Listens to nothing: the daemon attaches and detaches it to sweep out copied breakpoints. */

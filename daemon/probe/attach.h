@@ -18,13 +18,13 @@ struct probe_point {
 	bool is_single_stepped; /* no emulated instruction was found */
 };
 
-/* Whether it lies in the midst of a function, where nothing can be said of a return. */
-static inline bool probe_point_is_contract(const struct probe_point *point)
+/* Whether the function's meaning needs its return. */
+static inline bool probe_point_needs_return(const struct probe_point *point)
 {
 	uint64_t operation = RECORD_COOKIE_OPERATION(point->cookie);
 
-	return operation == RECORD_OPERATION_CONTRACT_ALLOCATE ||
-	       operation == RECORD_OPERATION_CONTRACT_FREE;
+	return operation == RECORD_OPERATION_ALLOCATE || operation == RECORD_OPERATION_REALLOCATE ||
+	       operation == RECORD_OPERATION_MAP || operation == RECORD_OPERATION_REMAP;
 }
 
 struct probe_link;

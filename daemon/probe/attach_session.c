@@ -33,8 +33,8 @@ struct link_create {
 };
 
 struct probe_link {
-	int fd;          /* -1: none */
-	int contract_fd; /* of the contract probes, which have no return; -1: none */
+	int session_fd; /* -1: no function whose return matters */
+	int alone_fd;   /* of the others; -1: none */
 };
 
 static int session_link_create(int program_fd, uint32_t attach_type, pid_t pid, const char *path,
@@ -67,22 +67,33 @@ static int session_link_create(int program_fd, uint32_t attach_type, pid_t pid, 
 	return fd;
 }
 
-/* They come last in a plan. */
-static size_t count_before_contract(const struct probe_point *points, size_t point_count)
+/* Attaches the program at those of the points whose returns matter, or at the others. */
+static int attach_some(int program_fd, bool needs_return, pid_t pid, const char *path,
+		       const struct probe_point *points, size_t point_count, int *fd)
 {
+	struct probe_point *chosen = calloc(point_count, sizeof(*chosen));
 	size_t count = 0;
 
-	while (count < point_count && !probe_point_is_contract(&points[count]))
-		count++;
-	return count;
+	if (!chosen)
+		return -ENOMEM;
+	for (size_t i = 0; i < point_count; i++)
+		if (probe_point_needs_return(&points[i]) == needs_return)
+			chosen[count++] = points[i];
+	if (count)
+		*fd = session_link_create(program_fd,
+					  needs_return ? ATTACH_TYPE_UPROBE_SESSION
+						       : ATTACH_TYPE_UPROBE_MULTI,
+					  pid, path, chosen, count);
+	free(chosen);
+	return count && *fd < 0 ? *fd : 0;
 }
 
 static void session_detach(struct probe_link *link)
 {
-	if (link->contract_fd >= 0)
-		close(link->contract_fd);
-	if (link->fd >= 0)
-		close(link->fd);
+	if (link->session_fd >= 0)
+		close(link->session_fd);
+	if (link->alone_fd >= 0)
+		close(link->alone_fd);
 	free(link);
 }
 
@@ -90,26 +101,18 @@ static int session_attach(struct probe_object *object, pid_t pid, const char *pa
 			  const struct probe_point *points, size_t point_count,
 			  struct probe_link **link)
 {
-	size_t sessions = count_before_contract(points, point_count);
 	struct probe_link *made = calloc(1, sizeof(*made));
-	int error = 0;
+	int error;
 
 	if (!made)
 		return -ENOMEM;
-	made->fd = made->contract_fd = -1;
-	if (sessions) {
-		made->fd = session_link_create(probe_object_session_fd(object),
-					       ATTACH_TYPE_UPROBE_SESSION, pid, path, points,
-					       sessions);
-		error = made->fd < 0 ? made->fd : 0;
-	}
-	/* As sessions they would break the program: see bpf/contract.bpf.c. */
-	if (!error && sessions < point_count) {
-		made->contract_fd = session_link_create(probe_object_contract_fd(object),
-							ATTACH_TYPE_UPROBE_MULTI, pid, path,
-							points + sessions, point_count - sessions);
-		error = made->contract_fd < 0 ? made->contract_fd : 0;
-	}
+	made->session_fd = made->alone_fd = -1;
+	/* Frees first: of no block that is seen the free is missed. */
+	error = attach_some(probe_object_alone_fd(object), false, pid, path, points, point_count,
+			    &made->alone_fd);
+	if (!error)
+		error = attach_some(probe_object_session_fd(object), true, pid, path, points,
+				    point_count, &made->session_fd);
 	if (error) {
 		session_detach(made);
 		return error;

@@ -97,6 +97,14 @@ void contract_clear(struct contract *contract)
 
 /* ---- Into a plan ---- */
 
+static bool is_contract_point(const struct probe_point *point)
+{
+	uint64_t operation = RECORD_COOKIE_OPERATION(point->cookie);
+
+	return operation == RECORD_OPERATION_CONTRACT_ALLOCATE ||
+	       operation == RECORD_OPERATION_CONTRACT_FREE;
+}
+
 static bool is_allocator_point(const struct probe_point *point)
 {
 	uint64_t operation = RECORD_COOKIE_OPERATION(point->cookie);
@@ -160,8 +168,13 @@ int contract_apply(struct probe_object *object, const struct contract *contract,
 		return 0;
 	if (contract->point_count > points_max)
 		return -E2BIG;
+	/* Frees first: of no block that is seen the free is missed. */
 	for (size_t i = 0; i < contract->point_count && !error; i++)
-		error = put_in(object, &contract->points[i], plan);
+		if (contract->points[i].operation == RECORD_OPERATION_CONTRACT_FREE)
+			error = put_in(object, &contract->points[i], plan);
+	for (size_t i = 0; i < contract->point_count && !error; i++)
+		if (contract->points[i].operation != RECORD_OPERATION_CONTRACT_FREE)
+			error = put_in(object, &contract->points[i], plan);
 	plan->has_allocator = true;
 	strcpy(plan->allocators, CONTRACT_PROVIDER);
 	return error;
@@ -170,7 +183,7 @@ int contract_apply(struct probe_object *object, const struct contract *contract,
 void contract_release(struct probe_object *object, const struct probe_plan *plan)
 {
 	for (size_t i = 0; i < plan->point_count; i++)
-		if (probe_point_is_contract(&plan->points[i]))
+		if (is_contract_point(&plan->points[i]))
 			usdt_table_release(probe_object_usdt(object),
 					   RECORD_COOKIE_USDT(plan->points[i].cookie));
 }

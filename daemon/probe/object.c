@@ -90,10 +90,10 @@ static int configure(struct probe_object *object)
 					      (enum bpf_attach_type)ATTACH_TYPE_UPROBE_SESSION);
 	bpf_program__set_expected_attach_type(skeleton->progs.allocator_sweep,
 					      (enum bpf_attach_type)ATTACH_TYPE_UPROBE_MULTI);
-	bpf_program__set_expected_attach_type(skeleton->progs.contract_entry,
+	bpf_program__set_expected_attach_type(skeleton->progs.allocator_alone,
 					      (enum bpf_attach_type)ATTACH_TYPE_UPROBE_MULTI);
 	if (!object->has_sessions) {
-		bpf_program__set_autoload(skeleton->progs.contract_entry, false);
+		bpf_program__set_autoload(skeleton->progs.allocator_alone, false);
 		bpf_program__set_autoload(skeleton->progs.allocator_session, false);
 		bpf_program__set_autoload(skeleton->progs.allocator_sweep, false);
 	}
@@ -552,9 +552,9 @@ int probe_object_session_fd(const struct probe_object *object)
 	return bpf_program__fd(object->skeleton->progs.allocator_session);
 }
 
-int probe_object_contract_fd(const struct probe_object *object)
+int probe_object_alone_fd(const struct probe_object *object)
 {
-	return bpf_program__fd(object->skeleton->progs.contract_entry);
+	return bpf_program__fd(object->skeleton->progs.allocator_alone);
 }
 
 int probe_object_sweep_fd(const struct probe_object *object)

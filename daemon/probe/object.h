@@ -96,7 +96,7 @@ uint64_t probe_object_memory_bytes(const struct probe_object *object);
 
 /* Program descriptors for the attach back ends. */
 int probe_object_session_fd(const struct probe_object *object);
-int probe_object_contract_fd(const struct probe_object *object);
+int probe_object_alone_fd(const struct probe_object *object);
 int probe_object_sweep_fd(const struct probe_object *object);
 
 #endif
