@@ -326,6 +326,16 @@ def test_exec_of_a_program_without_probes_goes_back_to_its_malloc(daemon, run):
     eventually_passes(lambda: site_of(daemon, program.pid, "mallocs"))
 
 
+def test_exec_of_a_program_with_probes_goes_over_to_them(daemon, run):
+    program = run("becomes", paths.PROGRAMS / "contract")
+    daemon.watch(program)
+    program.tell("become")
+    eventually(lambda: is_probed_by(daemon, program, "otel_memory"), "its own probes are used")
+    program.tell("give 5")
+    assert_exact(daemon, program)
+    assert_nothing_lost(answer_of(daemon, program))
+
+
 def test_probes_that_cannot_be_read_are_named_and_malloc_is_watched(daemon, run):
     """A free that nobody could see would make a leak of each of its blocks."""
     program = run("contract_unusable")
