@@ -30,7 +30,7 @@
 #define CONTRACT_OBJECTS_SHIFT_MAX 30
 /*
  * No block adds more variance than this (bytes^2), by a sampler that keeps to the formula not even
- * at an interval of 2 GiB: size * (1 - P) / P^2 is at most the interval's square.
+ * at an interval of 2 GiB: size^2 * (1 - P) / P^2 is at most the interval's square.
  */
 #define CONTRACT_VARIANCE_MAX (1ULL << 62)
 /* Sums end here, so that with what other threads add meanwhile they fit 63 bits. */

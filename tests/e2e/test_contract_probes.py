@@ -11,7 +11,8 @@ from harness.compare import (assert_estimated, assert_exact, assert_nothing_lost
 from harness.wait import eventually, eventually_passes
 
 # The compiler decides where a probe finds its arguments.
-BUILDS = ["contract", "contract_O0", "contract_O2", "contract_without_semaphores"]
+BUILDS = ["contract", "contract_O0", "contract_O2", "contract_static",
+          "contract_without_semaphores"]
 INTERVAL = 65536  # of the program's own sampler
 PROBES = {"alloc": 15, "free": 4}  # each place where contract.c reports
 

@@ -11,8 +11,8 @@ PROGRAM_NAMES  := $(filter-out program plugin contract_plugin bare tiny32, \
 	$(patsubst tests/programs/%.c,%,$(wildcard tests/programs/*.c)))
 PROGRAMS       := $(PROGRAM_NAMES:%=$(PROGRAM_DIR)/%) $(addprefix $(PROGRAM_DIR)/, \
 	allocators_static allocators_without_frame_pointer bare cxx plugin.so \
-	contract_O0 contract_O2 contract_without_semaphores contract_partly_unusable \
-	contract_plugin.so)
+	contract_O0 contract_O2 contract_static contract_without_semaphores \
+	contract_partly_unusable contract_plugin.so)
 ifeq ($(ARCH),x86)
 PROGRAMS       += $(PROGRAM_DIR)/tiny32
 endif
@@ -50,6 +50,9 @@ $(PROGRAM_DIR)/contract_O0: tests/programs/contract.c tests/programs/contract.h 
 
 $(PROGRAM_DIR)/contract_O2: tests/programs/contract.c tests/programs/contract.h $(PROGRAM_OBJECT)
 	$(CC) -std=gnu11 $(PROGRAM_CFLAGS) -O2 -fomit-frame-pointer -o $@ $< $(PROGRAM_OBJECT) -pthread -lm
+
+$(PROGRAM_DIR)/contract_static: tests/programs/contract.c tests/programs/contract.h $(PROGRAM_OBJECT)
+	$(CC) -std=gnu11 $(PROGRAM_CFLAGS) -static -no-pie -o $@ $< $(PROGRAM_OBJECT) -pthread -lm
 
 $(PROGRAM_DIR)/contract_without_semaphores: tests/programs/contract.c tests/programs/contract.h \
 		$(PROGRAM_OBJECT)
