@@ -21,12 +21,19 @@ extern bool bpf_session_is_return(void) __ksym __weak;
 static __always_inline __u64 sample_block(const struct call *call, struct thread_state *state,
 					  __u64 size_bytes)
 {
-	__u64 interval_bytes = call->control->sampling_interval_bytes;
+	/* The daemon may raise it at any time: read once, or the weight is not the draw's. */
+	__u64 interval_bytes = *(volatile __u64 *)&call->control->sampling_interval_bytes;
 
 	if (size_bytes >= interval_bytes || interval_bytes <= 1)
 		return size_bytes;
 	if (!size_bytes)
 		size_bytes = 1;
+	/* Exponential distances have no memory: what is left of the old one may be drawn afresh. */
+	if (state->sampling_interval_bytes != interval_bytes) {
+		state->sampling_interval_bytes = interval_bytes;
+		state->bytes_until_sample =
+			sample_distance_bytes(bpf_get_prandom_u32(), interval_bytes);
+	}
 	state->bytes_until_sample -= size_bytes;
 	if (state->bytes_until_sample > 0)
 		return 0;
@@ -255,6 +262,8 @@ static __always_inline int enter(const struct call *call, struct record_target_h
 {
 	__u32 operation = RECORD_COOKIE_OPERATION(call->cookie);
 
+	if (call->cookie & RECORD_COOKIE_SINGLE_STEPPED)
+		COUNT(hits->single_stepped);
 	switch (operation) {
 	case RECORD_OPERATION_FREE:
 		COUNT(hits->frees);
@@ -281,6 +290,7 @@ int allocator_session(struct pt_regs *ctx)
 	hits = bpf_map_lookup_elem(&target_hits, &call.slot);
 	if (!hits)
 		return SKIP_RETURN;
+	call.hits = hits;
 	if (bpf_session_is_return()) {
 		COUNT(hits->returns);
 		leave_call(&call);

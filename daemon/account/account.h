@@ -12,14 +12,22 @@
 #include "account/site.h"
 #include "target/target.h"
 
+/* Among the reasons for an end; the account's end_detail has the numbers. */
+#define ACCOUNT_ENDED_OVER_BUDGET "ended_over_budget"
+
 struct account {
 	uint32_t number;
 	uint32_t references; /* the table's own, and one of each postmortem */
 	struct process_identity identity;
-	uint64_t sampling_interval_bytes;
+	uint64_t sampling_interval_bytes; /* in force; raised from asked_interval_bytes */
+	uint64_t asked_interval_bytes;
+	uint32_t interval_raises;
+	double budget_share; /* INFINITY: no limit */
+	struct budget budget;
 	double began_seconds;   /* monotonic */
 	double ended_seconds;   /* monotonic; 0 while it goes on */
 	const char *end_reason; /* static, NULL while it goes on */
+	char end_detail[200];   /* more words on it; "" none */
 	struct target *target;  /* NULL once ended */
 
 	struct site **sites;

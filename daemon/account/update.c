@@ -46,6 +46,11 @@ static void copy_target(struct account *account, const struct target *target)
 	memcpy(account->attach_failure, target->attach_failure, sizeof(account->attach_failure));
 	account->probe_count = target->probe_count;
 	account->single_stepped_count = target->single_stepped_count;
+	account->sampling_interval_bytes = target->sampling_interval_bytes;
+	account->asked_interval_bytes = target->asked_interval_bytes;
+	account->interval_raises = target->interval_raises;
+	account->budget_share = target_budget_share(target);
+	account->budget = target->budget;
 }
 
 void account_update_from(struct account_table *table, struct account *account,
@@ -62,6 +67,8 @@ void account_update_from(struct account_table *table, struct account *account,
 	account->hits.allocations -= account->hits_before.allocations;
 	account->hits.frees -= account->hits_before.frees;
 	account->hits.returns -= account->hits_before.returns;
+	account->hits.samples -= account->hits_before.samples;
+	account->hits.single_stepped -= account->hits_before.single_stepped;
 	subtract_counters(&account->counters, &account->counters_before);
 	copy_target(account, target);
 	find_unannounced_sites(table, account);

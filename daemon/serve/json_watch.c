@@ -2,6 +2,8 @@
 /* What a change was answered by, and every error. */
 #include "serve/encode.h"
 
+#include <math.h>
+
 void json_watched(struct json *json, pid_t pid, const struct view_watch_result *result)
 {
 	json_open_object(json, NULL);
@@ -13,6 +15,8 @@ void json_watched(struct json *json, pid_t pid, const struct view_watch_result *
 	json_bool(json, "was_watched", result->was_watched);
 	json_uint64(json, "sampling_interval_bytes", result->sampling_interval_bytes);
 	json_double(json, "watched_seconds", result->watched_seconds);
+	json_share(json, "budget_share", result->budget_share);
+	json_bool(json, "forced", isinf(result->budget_share));
 	json_close_object(json);
 }
 

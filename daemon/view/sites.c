@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "view/losses.h"
+#include "view/targets.h"
 
 #include <errno.h>
 #include <math.h>
@@ -131,6 +132,8 @@ static struct answer_sites *gather_head(struct state *state, const struct accoun
 	answer->losses = losses_of_account(account, &answer->loss_count);
 	answer->is_ended = account->end_reason != NULL;
 	answer->end_reason = account->end_reason;
+	answer->end_detail = strdup(account->end_detail);
+	answer->control = targets_cost_control(state, account);
 	answer->has_verdicts = options->has_verdicts;
 	answer->overhead_share =
 		probe_costs_share(&state->costs, &account->hits,

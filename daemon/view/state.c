@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "view/state.h"
 
+#include "clock.h"
 #include "view/losses.h"
+
+#include <stdio.h>
+#include <sys/timerfd.h>
+
+#define GOVERNOR_NS 50000000L
 
 void state_lock(struct state *state)
 {
@@ -52,4 +58,30 @@ void state_detach_orphans(struct state *state)
 {
 	pthread_mutex_lock(&state->lock);
 	state_unlock_and_detach_orphans(state);
+}
+
+void state_end_over_budget(struct state *state, struct target *target)
+{
+	struct account *account = account_by_number(state->accounts, target->account);
+	double share = target_budget_share(target);
+	double cost = budget_over_share(&target->budget);
+
+	if (account)
+		snprintf(account->end_detail, sizeof(account->end_detail),
+			 "its probes cost %.0f%% of its time, the budget is %.0f%%; use --force to "
+			 "go on",
+			 100 * cost, 100 * share);
+	if (target->is_persistent && target->is_retried)
+		retry_add(&state->retries, target, cost, state->retry_seconds,
+			  clock_monotonic_seconds());
+	state->ended_over_budget_total++;
+	state_end_target(state, target, ACCOUNT_ENDED_OVER_BUDGET);
+}
+
+void state_start_governor(struct state *state)
+{
+	const struct itimerspec period = {.it_interval = {.tv_nsec = GOVERNOR_NS},
+					  .it_value = {.tv_nsec = GOVERNOR_NS}};
+
+	timerfd_settime(state->governor_fd, 0, &period, NULL);
 }
