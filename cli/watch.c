@@ -84,9 +84,12 @@ static bool watch_is_undecided(const cJSON *target, bool may_end, double waited_
 	       waited_seconds < WATCH_OVER_SECONDS;
 }
 
-/* Asks until it is known how the watch goes: the last answer, to release. An exit code. */
-static int watch_follow(struct client *client, const struct option *options,
-			struct client_answer *targets)
+/*
+ * Asks until it is known how the watch goes: the last answer, to release. Empty when none came: the
+ * process is watched all the same.
+ */
+static void watch_follow(struct client *client, const struct option *options,
+			 struct client_answer *targets)
 {
 	const struct timespec pause = {.tv_nsec = WATCH_POLL_NS};
 	bool may_end = !options[WATCH_FORCE].is_set && !options[WATCH_RETRY].is_set;
@@ -96,11 +99,10 @@ static int watch_follow(struct client *client, const struct option *options,
 	while (client_request(client, CLIENT_GET, "/api/v1/targets", targets, &error) == 0) {
 		if (!watch_is_undecided(watch_find(targets->json, options[WATCH_PID].count),
 					may_end, watch_now() - began_seconds))
-			return COMMAND_EXIT_FINE;
+			return;
 		client_answer_release(targets);
 		nanosleep(&pause, NULL);
 	}
-	return command_report_error(&error);
 }
 
 /* Adds to the answer what has been learned since. */
@@ -155,12 +157,17 @@ static char *watch_path(const struct option *options)
 	char *budget = command_budget_arguments(&options[WATCH_BUDGET], &options[WATCH_FORCE]);
 	char *interval = interval_bytes ? text_format("&interval=%" PRIu64, interval_bytes)
 					: text_format("%s", "");
-	char *path = text_format("/api/v1/processes/%" PRIu64 "/watch?retry=%d%s%s",
-				 options[WATCH_PID].count, options[WATCH_RETRY].is_set, interval,
-				 budget);
+	char *arguments = text_format("%s%s%s", interval, budget,
+				      options[WATCH_RETRY].is_set ? "&retry=1" : "");
+	char *path;
 
+	if (arguments[0])
+		arguments[0] = '?';
+	path = text_format("/api/v1/processes/%" PRIu64 "/watch%s", options[WATCH_PID].count,
+			   arguments);
 	free(budget);
 	free(interval);
+	free(arguments);
 	return path;
 }
 
@@ -170,19 +177,17 @@ static int watch_ask(const struct options_global *global, const struct option *o
 	char *path = watch_path(options);
 	struct client_answer answer = {0}, targets = {0};
 	struct client_error error;
+	const cJSON *target;
 	int exit_code;
 
 	if (client_request(client, CLIENT_PUT, path, &answer, &error) != 0) {
 		exit_code = command_report_error(&error);
 		goto out;
 	}
-	exit_code = watch_follow(client, options, &targets);
-	if (exit_code == COMMAND_EXIT_FINE) {
-		const cJSON *target = watch_find(targets.json, options[WATCH_PID].count);
-
-		watch_add(answer.json, target);
-		exit_code = watch_report(global, options, answer.json, target);
-	}
+	watch_follow(client, options, &targets);
+	target = watch_find(targets.json, options[WATCH_PID].count);
+	watch_add(answer.json, target);
+	exit_code = watch_report(global, options, answer.json, target);
 out:
 	client_answer_release(&answer);
 	client_answer_release(&targets);

@@ -49,7 +49,9 @@ static void copy_target(struct account *account, const struct target *target)
 	account->sampling_interval_bytes = target->sampling_interval_bytes;
 	account->asked_interval_bytes = target->asked_interval_bytes;
 	account->interval_raises = target->interval_raises;
-	account->budget_share = target_budget_share(target);
+	/* Once everybody has let go of it, what they said last remains. */
+	if (target_budget_share(target) > 0)
+		account->budget_share = target_budget_share(target);
 	account->budget = target->budget;
 }
 

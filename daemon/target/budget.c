@@ -46,7 +46,7 @@ enum budget_decision budget_account(struct budget *budget, const struct budget_l
 	budget->over_wall_seconds += look->wall_seconds;
 	if (budget->used_seconds >= BUDGET_CAPACITY_SECONDS)
 		return BUDGET_END;
-	if (budget_is_over(budget, share) &&
+	if (budget->last_share > share &&
 	    budget->over_probe_seconds + LOOK_AHEAD * probe_seconds > BUDGET_DECISION_SECONDS)
 		return BUDGET_LOWER_COST;
 	return BUDGET_GO_ON;
@@ -54,7 +54,7 @@ enum budget_decision budget_account(struct budget *budget, const struct budget_l
 
 bool budget_is_over(const struct budget *budget, double share)
 {
-	return budget->last_share > share;
+	return budget->used_seconds > 0 && budget->recent_share > share;
 }
 
 double budget_over_share(const struct budget *budget)

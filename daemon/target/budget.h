@@ -47,7 +47,7 @@ enum budget_decision {
 /* Accounts for one look. share: the budget, 0.3 for 30%; INFINITY: no limit. */
 enum budget_decision budget_account(struct budget *budget, const struct budget_look *look,
 				    double share);
-/* Whether the last look was over the budget. */
+/* Whether it is over the budget now, and has been for a moment. */
 bool budget_is_over(const struct budget *budget, double share);
 /* What the probes have cost since they were over budget: the number to tell people. */
 double budget_over_share(const struct budget *budget);
