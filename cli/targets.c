@@ -18,7 +18,7 @@ static const struct table_column targets_columns[] = {
 	{.title = "OUTSTANDING", .is_right_aligned = true},
 	{.title = "SITES", .is_right_aligned = true},
 	{.title = "COST", .is_right_aligned = true},
-	{.title = "BUDGET", .is_right_aligned = true},
+	{.title = "MAX", .is_right_aligned = true},
 	{.title = "STATE", .gives_way = true},
 };
 
@@ -166,7 +166,7 @@ int targets_main(struct options_global *global, int argc, char **argv)
 		.description =
 			"Lists the watched processes, the last ones whose watch ended, and those "
 			"that will be watched again. COST is the time that the probes take, as a "
-			"share of the time of the process's running threads, and BUDGET what they "
+			"share of the time of the process's running threads, and MAX what they "
 			"may take.",
 	};
 	int exit_code;

@@ -30,24 +30,26 @@ static void watch_show(const cJSON *answer)
 {
 	struct render render = render_open(stdout);
 	double interval = json_number(answer, "sampling_interval_bytes");
-	double pid = json_number(answer, "pid");
+	bool is_cost_known = json_has_number(answer, "overhead_share");
+	bool has_budget = json_has_number(answer, "budget_share");
+	char *how = interval <= 1 ? text_format("every allocation counts")
+				  : text_format("one sample every %s", number_bytes(interval).text);
+	char *cost = is_cost_known
+			     ? text_format("the probes cost %s of its time",
+					   number_share(json_number(answer, "overhead_share")).text)
+			     : text_format("what the probes cost is not known");
+	char *budget = has_budget
+			       ? text_format(", the budget is %s",
+					     number_share(json_number(answer, "budget_share")).text)
+			       : text_format("%s", "");
 
-	render_text(&render, RENDER_PLAIN, "process %.0f is %s: ", pid,
-		    json_is_true(answer, "was_watched") ? "watched already" : "watched");
-	if (interval <= 1)
-		render_text(&render, RENDER_PLAIN, "every allocation counts");
-	else
-		render_text(&render, RENDER_PLAIN, "one sample every %s",
-			    number_bytes(interval).text);
-	if (json_has_number(answer, "overhead_share"))
-		render_text(&render, RENDER_PLAIN, "; the probes cost %s of its time",
-			    number_share(json_number(answer, "overhead_share")).text);
-	else
-		render_text(&render, RENDER_PLAIN, "; what the probes cost is not known");
-	if (json_has_number(answer, "budget_share"))
-		render_text(&render, RENDER_PLAIN, ", the budget is %s",
-			    number_share(json_number(answer, "budget_share")).text);
-	render_end_line(&render);
+	render_paragraph(&render, RENDER_PLAIN, 0, "process %.0f is %s: %s; %s%s",
+			 json_number(answer, "pid"),
+			 json_is_true(answer, "was_watched") ? "watched already" : "watched", how,
+			 cost, budget);
+	free(how);
+	free(cost);
+	free(budget);
 }
 
 /* ---- What it costs in its first moments */

@@ -4,8 +4,21 @@
 #include "target/table.h"
 
 #include <math.h>
+#include <stdlib.h>
 
-/* A table's entries of one target, as its probes count them. */
+/* What the targets of one user have together. */
+struct user_use {
+	uid_t uid;
+	size_t targets;
+	uint64_t blocks, sites;
+};
+
+struct table_use {
+	struct user_use *users;
+	size_t user_count;
+	uint64_t blocks, sites;
+};
+
 static uint64_t blocks_used(const struct record_target_counters *counters)
 {
 	__s64 blocks = __atomic_load_n(&counters->blocks, __ATOMIC_RELAXED);
@@ -18,34 +31,71 @@ static uint64_t sites_used(const struct record_target_counters *counters)
 	return __atomic_load_n(&counters->sites, __ATOMIC_RELAXED);
 }
 
+static struct user_use *find_user(struct table_use *use, uid_t uid)
+{
+	for (size_t i = 0; i < use->user_count; i++)
+		if (use->users[i].uid == uid)
+			return &use->users[i];
+	use->users[use->user_count] = (struct user_use){.uid = uid};
+	return &use->users[use->user_count++];
+}
+
+static void add_up(const struct target_table *table, struct table_use *use)
+{
+	const struct record_target_counters *counters = probe_object_counters(table->object);
+	const struct target *target;
+	size_t cursor = 0;
+
+	while ((target = target_next(table, &cursor))) {
+		struct user_use *user = find_user(use, target->identity.uid);
+		uint64_t blocks = blocks_used(&counters[target->slot]);
+		uint64_t sites = sites_used(&counters[target->slot]);
+
+		user->targets++;
+		user->blocks += blocks;
+		user->sites += sites;
+		use->blocks += blocks;
+		use->sites += sites;
+	}
+}
+
+/* Counters are read while they change: the others never have less than nothing. */
+static uint64_t without(uint64_t all, uint64_t own)
+{
+	return all > own ? all - own : 0;
+}
+
 void target_table_share(struct target_table *table)
 {
 	const struct record_target_counters *counters = probe_object_counters(table->object);
 	struct record_target_control *controls = probe_object_controls(table->object);
 	const struct probe_limits *limits = probe_object_limits(table->object);
-	uint64_t blocks = 0, sites = 0;
+	struct table_use use = {.users = calloc(table->slot_count, sizeof(struct user_use))};
 	const struct target *target;
-	size_t count = 0, cursor;
+	size_t cursor = 0;
 
-	for (cursor = 0; (target = target_next(table, &cursor)); count++) {
-		blocks += blocks_used(&counters[target->slot]);
-		sites += sites_used(&counters[target->slot]);
-	}
-	for (cursor = 0; (target = target_next(table, &cursor));) {
+	/* Out of memory: the shares stay as they are, a new target has none yet. */
+	if (!use.users)
+		return;
+	add_up(table, &use);
+	while ((target = target_next(table, &cursor))) {
+		const struct user_use *user = find_user(&use, target->identity.uid);
 		const struct record_target_counters *own = &counters[target->slot];
-		struct record_target_control *control = &controls[target->slot];
-		uint64_t own_blocks = blocks_used(own), own_sites = sites_used(own);
+		struct share_use blocks = {.by_other_users = without(use.blocks, user->blocks),
+					   .user_count = use.user_count,
+					   .by_own_others = without(user->blocks, blocks_used(own)),
+					   .own_count = user->targets};
+		struct share_use sites = {.by_other_users = without(use.sites, user->sites),
+					  .user_count = use.user_count,
+					  .by_own_others = without(user->sites, sites_used(own)),
+					  .own_count = user->targets};
 
-		/* They are read while they change: others never have less than nothing. */
-		__atomic_store_n(&control->blocks_max,
-				 share_limit(limits->blocks_max,
-					     blocks > own_blocks ? blocks - own_blocks : 0, count),
-				 __ATOMIC_RELAXED);
-		__atomic_store_n(&control->sites_max,
-				 share_limit(limits->sites_max,
-					     sites > own_sites ? sites - own_sites : 0, count),
-				 __ATOMIC_RELAXED);
+		__atomic_store_n(&controls[target->slot].blocks_max,
+				 share_limit(limits->blocks_max, &blocks), __ATOMIC_RELAXED);
+		__atomic_store_n(&controls[target->slot].sites_max,
+				 share_limit(limits->sites_max, &sites), __ATOMIC_RELAXED);
 	}
+	free(use.users);
 }
 
 void target_set_lease_budget(struct target *target, uint64_t lease_id, double share)

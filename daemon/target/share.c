@@ -1,13 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "target/share.h"
 
-uint64_t share_limit(uint64_t capacity, uint64_t used_by_others, size_t target_count)
+static uint64_t half_of_what_is_left(uint64_t capacity, uint64_t used)
 {
-	uint64_t usable = capacity - capacity / 32;
+	return used < capacity ? (capacity - used) / 2 : 0;
+}
 
-	if (target_count <= 1)
-		return usable;
-	return used_by_others < usable ? (usable - used_by_others) / 2 : 0;
+uint64_t share_limit(uint64_t capacity, const struct share_use *use)
+{
+	if (use->user_count <= 1 && use->own_count <= 1)
+		return capacity - capacity / 32;
+	if (use->user_count > 1)
+		capacity = half_of_what_is_left(capacity, use->by_other_users);
+	if (use->own_count > 1)
+		capacity = half_of_what_is_left(capacity, use->by_own_others);
+	return capacity;
 }
 
 bool share_is_getting_full(uint64_t limit, uint64_t used, uint64_t *next_used)

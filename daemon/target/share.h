@@ -10,12 +10,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Who else uses the table. */
+struct share_use {
+	uint64_t by_other_users; /* entries of the processes of other users */
+	size_t user_count;       /* whose processes are targets */
+	uint64_t by_own_others;  /* entries of the same user's other targets */
+	size_t own_count;        /* targets of that user */
+};
+
 /*
- * Entries that a target may have. A single one gets all but a thirty-second; of several each may
- * take half of what the others leave, so that there is always room for one more. It may be less
- * than the target has: then it gets no more.
+ * Entries that a target may have. A single one gets all but a thirty-second, which is there for the
+ * next one. Of several users each may have half of what the others leave, and of several targets of
+ * one user each half of what the others leave of that: there is always room for one more. It may be
+ * less than the target has: then it gets no more.
  */
-uint64_t share_limit(uint64_t capacity, uint64_t used_by_others, size_t target_count);
+uint64_t share_limit(uint64_t capacity, const struct share_use *use);
 
 /*
  * A sampled target that comes near its limit samples less, so that it is never full: whether its

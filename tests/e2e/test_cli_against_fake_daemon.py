@@ -309,7 +309,8 @@ def test_hostile_names_never_reach_the_terminal(fake, command):
     as_json = ctl(fake, "--json", *COMMANDS[command]).stdout
     assert not any(character < " " or "\x7f" <= character < "\xa0"
                    for character in as_json.replace("\n", ""))
-    assert json.loads(as_json) == fake.answers[REQUESTS[command]]
+    # `watch` adds what it has learned since.
+    assert json.loads(as_json).items() >= fake.answers[REQUESTS[command]].items()
 
 
 def test_hostile_names_never_reach_the_terminal_while_observing(fake):

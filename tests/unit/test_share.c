@@ -13,11 +13,19 @@
 
 #define CAPACITY 1048576
 
+/* The limit of one of so many targets of one user, of which the others have so much. */
+static uint64_t limit_of(uint64_t used_by_others, size_t targets)
+{
+	return share_limit(CAPACITY, &(struct share_use){.user_count = 1,
+							 .by_own_others = used_by_others,
+							 .own_count = targets});
+}
+
 static void test_a_single_target_has_nearly_the_whole_table(void **state)
 {
 	(void)state;
-	assert_int_equal(share_limit(CAPACITY, 0, 1), CAPACITY / 32 * 31);
-	assert_true(share_limit(CAPACITY, 0, 1) >= 1000000);
+	assert_int_equal(limit_of(0, 1), CAPACITY / 32 * 31);
+	assert_true(limit_of(0, 1) >= 1000000);
 }
 
 static void test_greedy_targets_always_leave_room_for_another(void **state)
@@ -29,7 +37,7 @@ static void test_greedy_targets_always_leave_room_for_another(void **state)
 	/* Each takes all that it may, in turn, again and again. */
 	for (int round = 0; round < 100; round++) {
 		for (int i = 0; i < TARGETS; i++) {
-			uint64_t limit = share_limit(CAPACITY, total - used[i], TARGETS);
+			uint64_t limit = limit_of(total - used[i], TARGETS);
 
 			if (limit > used[i]) {
 				total += limit - used[i];
@@ -39,17 +47,32 @@ static void test_greedy_targets_always_leave_room_for_another(void **state)
 	}
 	assert_true(total < CAPACITY);
 	/* Each came to half of what was left, and so does a newcomer. */
-	assert_true(share_limit(CAPACITY, total, TARGETS + 1) >= CAPACITY / 32 * 31 >>
-		    (TARGETS + 1));
+	assert_true(limit_of(total, TARGETS + 1) >= CAPACITY >> (TARGETS + 1));
 }
 
 static void test_a_target_may_have_more_than_its_limit(void **state)
 {
 	(void)state;
 	/* A second one has come: the first, which has nearly all, gets no more. */
-	assert_true(share_limit(CAPACITY, 100, 2) < CAPACITY / 2);
-	assert_int_equal(share_limit(CAPACITY, CAPACITY, 2), 0);
-	assert_true(share_limit(CAPACITY, CAPACITY / 32 * 31 - 1000, 2) == 500);
+	assert_true(limit_of(100, 2) < CAPACITY / 2);
+	assert_int_equal(limit_of(CAPACITY, 2), 0);
+	assert_int_equal(limit_of(CAPACITY / 32 * 31, 2), CAPACITY / 64);
+}
+
+static void test_many_targets_of_one_user_take_no_more_than_one(void **state)
+{
+	struct share_use greedy = {.user_count = 2, .own_count = 32};
+	struct share_use other = {.user_count = 2, .own_count = 1};
+	uint64_t used = 0;
+
+	(void)state;
+	for (size_t i = 0; i < greedy.own_count; i++) {
+		greedy.by_own_others = used;
+		used += share_limit(CAPACITY, &greedy);
+	}
+	assert_true(used <= CAPACITY / 2);
+	other.by_other_users = used;
+	assert_true(share_limit(CAPACITY, &other) >= CAPACITY / 4);
 }
 
 /* A leak of one block for each interval allocated, at a rate that doubles of the interval halve. */
@@ -134,6 +157,7 @@ int main(void)
 		cmocka_unit_test(test_a_single_target_has_nearly_the_whole_table),
 		cmocka_unit_test(test_greedy_targets_always_leave_room_for_another),
 		cmocka_unit_test(test_a_target_may_have_more_than_its_limit),
+		cmocka_unit_test(test_many_targets_of_one_user_take_no_more_than_one),
 		cmocka_unit_test(test_a_sampled_target_never_fills_its_share),
 		cmocka_unit_test(test_an_interval_is_not_raised_again_while_nothing_grows),
 		cmocka_unit_test(test_each_kind_of_hit_has_its_cost),
