@@ -87,7 +87,7 @@ static void look_at_target(struct state *state, struct target *target)
 	double looked_seconds = target->meter.wall_seconds;
 
 	/* One that nobody holds is just coming or going. */
-	if (!account_by_number(state->accounts, target->account) ||
+	if (target->is_new || !account_by_number(state->accounts, target->account) ||
 	    (!target->is_persistent && !target_lease_count(target)))
 		return;
 	keep_within_share(state, target);
@@ -134,25 +134,38 @@ static void stop_timer(struct state *state)
 	timerfd_settime(state->governor_fd, 0, &never, NULL);
 }
 
-void governor_run(struct state *state)
+void governor_try_again(struct state *state)
 {
-	double now = clock_monotonic_seconds();
-	struct target *target;
-	uint64_t expirations;
 	struct retry retry;
-	bool is_retry_due;
+	bool is_due;
+
+	do {
+		pthread_mutex_lock(&state->lock);
+		is_due = retry_take_due(&state->retries, clock_monotonic_seconds(), &retry);
+		pthread_mutex_unlock(&state->lock);
+		if (is_due)
+			try_again(state, &retry);
+	} while (is_due);
+}
+
+bool governor_run(struct state *state)
+{
+	uint64_t ended_before, expirations;
+	struct target *target;
 	size_t cursor = 0;
+	bool is_work_due;
 
 	if (read(state->governor_fd, &expirations, sizeof(expirations)) < 0)
-		return;
+		return false;
 	pthread_mutex_lock(&state->lock);
+	ended_before = state->ended_over_budget_total;
 	target_table_share(state->targets);
 	while ((target = target_next(state->targets, &cursor)))
 		look_at_target(state, target);
-	is_retry_due = retry_take_due(&state->retries, now, &retry);
-	if (!is_retry_due && !target_count(state->targets) && !state->retries.count)
+	is_work_due = state->ended_over_budget_total != ended_before ||
+		      retry_is_due(&state->retries, clock_monotonic_seconds());
+	if (!target_count(state->targets) && !state->retries.count)
 		stop_timer(state);
 	pthread_mutex_unlock(&state->lock);
-	if (is_retry_due)
-		try_again(state, &retry);
+	return is_work_due;
 }

@@ -11,7 +11,12 @@
 
 /* Makes the timer, state->governor_fd. 0 or -errno. */
 int governor_open(struct state *state);
-/* To be called when the timer is readable, without the lock. */
-void governor_run(struct state *state);
+/*
+ * To be called when the timer is readable, without the lock. Returns whether there is something for
+ * the worker: links to take out, or a watch to be tried again.
+ */
+bool governor_run(struct state *state);
+/* Watches again what is due; attaching takes a while. Without the lock. */
+void governor_try_again(struct state *state);
 
 #endif

@@ -165,6 +165,7 @@ static int open_state(struct daemon *daemon)
 {
 	const struct config *config = &daemon->config;
 	struct state *state = &daemon->state;
+	int error;
 
 	state->start_time_seconds = clock_unix_seconds();
 	apply_config(state, config);
@@ -182,9 +183,10 @@ static int open_state(struct daemon *daemon)
 		return -ENOMEM;
 	}
 	calibrate(state);
-	if (governor_open(state)) {
-		log_write(LOG_ERROR, "cannot make a timer: %s", strerror(errno));
-		return -errno;
+	error = governor_open(state);
+	if (error) {
+		log_write(LOG_ERROR, "cannot make a timer: %s", strerror(-error));
+		return error;
 	}
 	probe_object_set_handler(state->object, dispatch_event, state);
 	return 0;
@@ -272,6 +274,7 @@ static void run_loop(struct daemon *daemon)
 	while (goes_on) {
 		struct epoll_event events[4];
 		int count = epoll_wait(daemon->epoll_fd, events, 4, -1);
+		bool is_work_due = false;
 
 		for (int i = 0; i < count && goes_on; i++) {
 			if (events[i].data.fd == daemon->signal_fd)
@@ -279,11 +282,13 @@ static void run_loop(struct daemon *daemon)
 			else if (events[i].data.fd == daemon->timer_fd)
 				handle_timer(daemon);
 			else if (events[i].data.fd == daemon->state.governor_fd)
-				governor_run(&daemon->state);
+				is_work_due |= governor_run(&daemon->state);
 			else
 				dispatch_events(&daemon->state);
+			is_work_due |= events[i].data.fd != daemon->state.governor_fd;
 		}
-		worker_wake(daemon->worker);
+		if (is_work_due)
+			worker_wake(daemon->worker);
 	}
 }
 

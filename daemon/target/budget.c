@@ -28,7 +28,11 @@ enum budget_decision budget_account(struct budget *budget, const struct budget_l
 
 	if (look->wall_seconds <= 0)
 		return BUDGET_GO_ON;
-	probe_seconds = look->probe_seconds / threads_that_ran(look);
+	/* On a machine that was slower when the costs were measured: more than all it can't be. */
+	probe_seconds = look->probe_seconds;
+	if (look->cpu_seconds > 0 && probe_seconds > look->cpu_seconds)
+		probe_seconds = look->cpu_seconds;
+	probe_seconds /= threads_that_ran(look);
 	weight = 1 - exp(-look->wall_seconds / RECENT_SECONDS);
 	budget->last_share = probe_seconds / look->wall_seconds;
 	if (!budget->was_looked_at)

@@ -23,7 +23,7 @@
 /* What happened between two looks at a target. */
 struct budget_look {
 	double wall_seconds;
-	double cpu_seconds;     /* of all its threads, probes included */
+	double cpu_seconds;     /* of all its threads, probes included; 0: none, or not known */
 	double probe_seconds;   /* all that its probes took */
 	double sampled_seconds; /* of that, what a longer sampling interval lowers */
 };

@@ -80,6 +80,14 @@ bool retry_remove(struct retry_list *list, pid_t pid)
 	return false;
 }
 
+bool retry_is_due(const struct retry_list *list, double now_seconds)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (list->retries[i].due_seconds <= now_seconds)
+			return true;
+	return false;
+}
+
 bool retry_take_due(struct retry_list *list, double now_seconds, struct retry *due)
 {
 	for (size_t i = 0; i < list->count; i++) {

@@ -35,6 +35,7 @@ void retry_put_off(struct retry_list *list, const struct retry *retry, double fi
 		   double now_seconds);
 /* Whether it was there. */
 bool retry_remove(struct retry_list *list, pid_t pid);
+bool retry_is_due(const struct retry_list *list, double now_seconds);
 /* Takes the first that is due out of the list. */
 bool retry_take_due(struct retry_list *list, double now_seconds, struct retry *due);
 /* Forgets processes that are over. */

@@ -111,6 +111,20 @@ static void test_many_threads_have_as_many_budgets(void **state)
 	assert_true(seconds_until(&over, 0.4, 8, BY_HAND, BUDGET_END) < 4);
 }
 
+static void test_probes_cost_no_more_than_the_process_ran(void **state)
+{
+	/* A thread that got a fifth of a CPU, by costs that were measured on a bad day. */
+	struct budget_look look = {.wall_seconds = LOOK_SECONDS,
+				   .cpu_seconds = 0.2 * LOOK_SECONDS,
+				   .probe_seconds = 0.5 * LOOK_SECONDS};
+	struct budget budget = {0};
+
+	(void)state;
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(budget_account(&budget, &look, BY_HAND), BUDGET_GO_ON);
+	assert_true(fabs(budget.recent_share - 0.2) < 1e-9);
+}
+
 static void test_without_limit_nothing_is_ever_over_budget(void **state)
 {
 	struct budget budget = {0};
@@ -211,6 +225,7 @@ int main(void)
 		cmocka_unit_test(test_the_first_decision_comes_before_a_tenth_of_a_second_is_lost),
 		cmocka_unit_test(test_one_hot_thread_does_not_hide_among_sleeping_ones),
 		cmocka_unit_test(test_many_threads_have_as_many_budgets),
+		cmocka_unit_test(test_probes_cost_no_more_than_the_process_ran),
 		cmocka_unit_test(test_without_limit_nothing_is_ever_over_budget),
 		cmocka_unit_test(test_the_cost_that_is_told_is_that_since_the_budget_was_exceeded),
 		cmocka_unit_test(test_a_look_that_lasted_no_time_changes_nothing),
