@@ -4,7 +4,6 @@
 #include "account/stack.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -109,7 +108,7 @@ static void fill_targets(struct answer_targets *answer)
 		.outstanding_bytes = 1 << 20,
 		.allocation_hits = UINT64_MAX,
 		.overhead_share = 0.012,
-		.control = {.budget_share = INFINITY, .recent_share = 0.03},
+		.control = {.budget_share = 0.3, .recent_share = 0.03},
 		.losses = make_losses(&target->loss_count),
 		.loss_count = 2,
 	};

