@@ -58,7 +58,7 @@ static void keep_within_budget(struct state *state, struct target *target)
 	struct budget_look look;
 
 	target_meter_read(&target->meter, state->object, target->slot, &state->costs,
-			  !is_sampled(target), &look);
+			  !is_sampled(target), share, &look);
 	switch (budget_account(&target->budget, &look, share)) {
 	case BUDGET_GO_ON:
 		break;

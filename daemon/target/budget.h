@@ -24,17 +24,22 @@
 struct budget_look {
 	double wall_seconds;
 	double cpu_seconds;     /* of all its threads, probes included; 0: none, or not known */
+	double waited_seconds;  /* that its threads could have run but had no CPU */
 	double probe_seconds;   /* all that its probes took */
 	double sampled_seconds; /* of that, what a longer sampling interval lowers */
 };
 
-/* All times are per thread that ran. Begins as zeros. */
+/*
+ * All times are per thread that ran, and without those in which a busy one waited for a CPU: a
+ * process that gets little of it, or has a quota, is slowed down by its probes all the same. Begins
+ * as zeros.
+ */
 struct budget {
 	double used_seconds; /* of the bucket */
 	double last_share;   /* probe time per second and thread at the last look */
 	double recent_share; /* the same, averaged over the last second or so */
 	/* Since the target exceeded its budget; 0 once the bucket is full again. */
-	double over_probe_seconds, over_wall_seconds;
+	double over_probe_seconds, over_seconds;
 	bool was_looked_at;
 };
 

@@ -101,6 +101,39 @@ static void test_one_hot_thread_does_not_hide_among_sleeping_ones(void **state)
 	assert_true(seconds_until(&budget, 0.9, 1, BY_HAND, BUDGET_END) < 1);
 }
 
+static void test_a_thread_that_waits_for_a_cpu_is_slowed_down_all_the_same(void **state)
+{
+	/* It gets a fifth of a CPU, and its probes take nine tenths of that. */
+	struct budget_look starved = {.wall_seconds = LOOK_SECONDS,
+				      .cpu_seconds = 0.2 * LOOK_SECONDS,
+				      .waited_seconds = 0.8 * LOOK_SECONDS,
+				      .probe_seconds = 0.18 * LOOK_SECONDS};
+	struct budget_look many = starved, asleep = starved;
+	struct budget budget = {0};
+	int looks = 0;
+
+	(void)state;
+	while (budget_account(&budget, &starved, BY_HAND) != BUDGET_END)
+		looks++;
+	assert_true(fabs(budget_over_share(&budget) - 0.9) < 1e-9);
+	/* The bucket is filled by its own time alone. */
+	assert_true(fabs(looks * LOOK_SECONDS * 0.2 * 0.6 - 0.3) < 0.01);
+
+	/* Eight such threads are no worse, and one that sleeps instead of waiting is fine. */
+	many.cpu_seconds *= 8;
+	many.waited_seconds *= 8;
+	many.probe_seconds *= 8;
+	budget = (struct budget){0};
+	budget_account(&budget, &many, BY_HAND);
+	assert_true(fabs(budget.last_share - 0.9) < 1e-9);
+	for (asleep.waited_seconds = 0; asleep.waited_seconds <= 0.6 * LOOK_SECONDS;
+	     asleep.waited_seconds += 0.2 * LOOK_SECONDS) {
+		budget = (struct budget){0};
+		budget_account(&budget, &asleep, BY_HAND);
+		assert_true(fabs(budget.last_share - 0.18) < 1e-9);
+	}
+}
+
 static void test_many_threads_have_as_many_budgets(void **state)
 {
 	struct budget within = {0}, over = {0};
@@ -224,6 +257,7 @@ int main(void)
 		cmocka_unit_test(test_a_steady_load_is_averaged_over_the_bucket),
 		cmocka_unit_test(test_the_first_decision_comes_before_a_tenth_of_a_second_is_lost),
 		cmocka_unit_test(test_one_hot_thread_does_not_hide_among_sleeping_ones),
+		cmocka_unit_test(test_a_thread_that_waits_for_a_cpu_is_slowed_down_all_the_same),
 		cmocka_unit_test(test_many_threads_have_as_many_budgets),
 		cmocka_unit_test(test_probes_cost_no_more_than_the_process_ran),
 		cmocka_unit_test(test_without_limit_nothing_is_ever_over_budget),
