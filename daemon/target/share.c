@@ -19,6 +19,9 @@ uint64_t share_limit(uint64_t capacity, const struct share_use *use)
 
 bool share_is_getting_full(uint64_t limit, uint64_t used, uint64_t *next_used)
 {
+	/* Another program, or one that has freed what it held. */
+	if (used <= limit / 2)
+		*next_used = 0;
 	if (used <= limit - limit / 4 || used < *next_used)
 		return false;
 	*next_used = used + (used < limit ? (limit - used + 3) / 4 : 1);

@@ -216,6 +216,16 @@ def pair_costs_seconds(daemon):
             (costs["allocation_unsampled"] + costs["free_unknown"]) / 1e9)
 
 
+def test_below_its_budget_a_planted_leak_is_named(daemon, run):
+    unsampled_seconds = pair_costs_seconds(daemon)[1]
+    program = run("load")
+    program.tell(f"pace {int(BY_HAND_PERCENT / 100 / 2 / unsampled_seconds)}")
+    answer = daemon.ctl("leaks", "--pid", program.pid, "--for", 6, "--interval", 1024)
+    assert "planted_leak" in by_direct_caller(answer["sites"])
+    assert 0 < answer["recent_overhead_share"] <= answer["budget_share"] == BY_HAND_PERCENT / 100
+    assert_nothing_lost(answer)
+
+
 def test_sampling_over_budget_is_made_coarser_and_stays_unbiased(daemon, run):
     """
     At one point in 16 bytes all of its blocks of 64 bytes are sampled. The rate and the budget are

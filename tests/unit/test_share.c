@@ -101,6 +101,11 @@ static void test_an_interval_is_not_raised_again_while_nothing_grows(void **stat
 	assert_false(share_is_getting_full(1000, 800, &next));
 	assert_false(share_is_getting_full(1000, 849, &next));
 	assert_true(share_is_getting_full(1000, 850, &next));
+	/* Nor while it goes up and down, but when it begins anew. */
+	assert_false(share_is_getting_full(1000, 600, &next));
+	assert_false(share_is_getting_full(1000, 800, &next));
+	assert_false(share_is_getting_full(1000, 10, &next));
+	assert_true(share_is_getting_full(1000, 800, &next));
 }
 
 /* ---- What hits cost */
