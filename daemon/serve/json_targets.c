@@ -10,6 +10,7 @@ static void encode_account(struct json *json, const struct answer_target *target
 	json_double(json, "outstanding_objects", target->outstanding_objects);
 	json_uint64(json, "sites", target->sites);
 	json_uint64(json, "blocks", target->blocks);
+	json_uint64(json, "blocks_max", target->blocks_max);
 	json_uint64(json, "mappings", target->mappings);
 	json_uint64(json, "mapping_bytes", target->mapping_bytes);
 	json_uint64(json, "allocator_mapping_bytes", target->allocator_mapping_bytes);

@@ -110,6 +110,7 @@ struct answer_target {
 	double outstanding_objects;
 	uint64_t sites;
 	uint64_t blocks;
+	uint64_t blocks_max; /* its share of the block map now; 0 once ended */
 	uint64_t mappings;
 	uint64_t mapping_bytes;
 	uint64_t allocator_mapping_bytes; /* mapped by allocators for themselves (not in

@@ -70,6 +70,7 @@ int targets_fill(struct state *state, struct account *account, struct answer_tar
 	answer->probes = account->probe_count;
 	answer->probes_single_stepped = account->single_stepped_count;
 	if (target) {
+		answer->blocks_max = probe_object_controls(state->object)[target->slot].blocks_max;
 		answer->leases = target_lease_count(target);
 		answer->is_persistent = target->is_persistent;
 		answer->is_retried = target->is_retried;
