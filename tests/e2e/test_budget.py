@@ -58,18 +58,21 @@ def waiting(daemon, program):
 
 # ---- stopped over budget
 
+def over_budget(outcome):
+    assert outcome.status in (0, 6), outcome
+    return outcome.status == 6 and outcome
+
+
 def test_a_watch_by_hand_of_a_hammering_program_is_stopped(daemon, busy):
-    outcome = daemon.try_ctl("watch", "--pid", busy.pid)
+    # On a machine that is busy otherwise a second may be too short, and it is found stopped later.
+    outcome = eventually(lambda: over_budget(daemon.try_ctl("watch", "--pid", busy.pid)),
+                         "stopped while it waits", 2 * LONG_SECONDS)
     target = ended(daemon, busy)
     assert target["end_reason"] == "ended_over_budget"
     assert target["budget_share"] == BY_HAND_PERCENT / 100
     assert target["overhead_share"] > target["budget_share"]
     assert "% of its time, the budget is 2%; use --force to go on" in target["end_detail"]
-    # On a machine that is busy otherwise it may not have been decided within a second.
-    assert outcome.status in (0, 6)
-    assert "budget" in outcome.errors
-    if outcome.status == 6:
-        assert target["end_detail"] in outcome.errors
+    assert target["end_detail"] in outcome.errors
     assert waiting(daemon, busy) is None
     assert_goes_on_untouched(busy)
 
