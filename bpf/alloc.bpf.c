@@ -22,12 +22,19 @@ extern bool bpf_session_is_return(void) __ksym __weak;
 static __always_inline __u64 sample_block(const struct call *call, struct thread_state *state,
 					  __u64 size_bytes)
 {
-	__u64 interval_bytes = call->control->sampling_interval_bytes;
+	/* The daemon may raise it at any time: read once, or the weight is not the draw's. */
+	__u64 interval_bytes = *(volatile __u64 *)&call->control->sampling_interval_bytes;
 
 	if (size_bytes >= interval_bytes || interval_bytes <= 1)
 		return size_bytes;
 	if (!size_bytes)
 		size_bytes = 1;
+	/* Exponential distances have no memory: what is left of the old one may be drawn afresh. */
+	if (state->sampling_interval_bytes != interval_bytes) {
+		state->sampling_interval_bytes = interval_bytes;
+		state->bytes_until_sample =
+			sample_distance_bytes(bpf_get_prandom_u32(), interval_bytes);
+	}
 	state->bytes_until_sample -= size_bytes;
 	if (state->bytes_until_sample > 0)
 		return 0;
@@ -253,22 +260,24 @@ static __always_inline int leave_call(const struct call *call)
 /* ---- The probe ---- */
 
 /* Functions of which the entry says all. */
-static __always_inline int enter_alone(const struct call *call, struct record_target_hits *hits)
+static __always_inline int enter_alone(const struct call *call)
 {
 	__u32 operation = RECORD_COOKIE_OPERATION(call->cookie);
 
+	if (call->cookie & RECORD_COOKIE_SINGLE_STEPPED)
+		COUNT(call->hits->single_stepped);
 	switch (operation) {
 	case RECORD_OPERATION_FREE:
-		COUNT(hits->frees);
+		COUNT(call->hits->frees);
 		return enter_free(call);
 	case RECORD_OPERATION_UNMAP:
-		COUNT(hits->frees);
+		COUNT(call->hits->frees);
 		return enter_unmap(call);
 	case RECORD_OPERATION_LOADER:
 		return enter_loader(call);
 	case RECORD_OPERATION_CONTRACT_ALLOCATE:
 	case RECORD_OPERATION_CONTRACT_FREE:
-		return enter_contract(call, hits, operation);
+		return enter_contract(call, operation);
 	default:
 		return SKIP_RETURN;
 	}
@@ -285,12 +294,15 @@ int allocator_session(struct pt_regs *ctx)
 	hits = bpf_map_lookup_elem(&target_hits, &call.slot);
 	if (!hits)
 		return SKIP_RETURN;
+	call.hits = hits;
 	if (bpf_session_is_return()) {
 		COUNT(hits->returns);
 		leave_call(&call);
 		return 0;
 	}
 	COUNT(hits->allocations);
+	if (call.cookie & RECORD_COOKIE_SINGLE_STEPPED)
+		COUNT(hits->single_stepped);
 	return enter_call(&call, RECORD_COOKIE_OPERATION(call.cookie)) ? SKIP_RETURN : PROBE_RETURN;
 }
 
@@ -311,8 +323,10 @@ int allocator_alone(struct pt_regs *ctx)
 	if (!call_open(&call, ctx))
 		return 0;
 	hits = bpf_map_lookup_elem(&target_hits, &call.slot);
-	if (hits)
-		enter_alone(&call, hits);
+	if (!hits)
+		return 0;
+	call.hits = hits;
+	enter_alone(&call);
 	return 0;
 }
 

@@ -125,7 +125,8 @@ static __always_inline __u32 contract_site(const struct call *call, struct threa
 	state->stack.frames[0]++;
 	if (state->stack.frame_count == RECORD_STACK_FRAMES_MAX)
 		COUNT(call->counters->truncated_stacks);
-	return site_find(state, hash, call->slot, call->account, call->counters);
+	return site_find(state, hash, call->slot, call->account, call->control->sites_max,
+			 call->counters);
 }
 
 static __always_inline void contract_allocate(const struct call *call)
@@ -144,6 +145,7 @@ static __always_inline void contract_allocate(const struct call *call)
 		COUNT(call->counters->invalid_samples);
 		return;
 	}
+	COUNT(call->hits->samples);
 	state = thread_state_get(call, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (state)
 		block.site = contract_site(call, state);
@@ -175,14 +177,13 @@ static __always_inline void contract_free(const struct call *call)
 		COUNT(call->counters->unknown_frees);
 }
 
-static __always_inline int enter_contract(const struct call *call, struct record_target_hits *hits,
-					  __u32 operation)
+static __always_inline int enter_contract(const struct call *call, __u32 operation)
 {
 	if (operation == RECORD_OPERATION_CONTRACT_ALLOCATE) {
-		COUNT(hits->allocations);
+		COUNT(call->hits->allocations);
 		contract_allocate(call);
 	} else {
-		COUNT(hits->frees);
+		COUNT(call->hits->frees);
 		contract_free(call);
 	}
 	return SKIP_RETURN;

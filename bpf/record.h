@@ -54,8 +54,8 @@ enum record_operation {
 /*
  * cookie: bits 0-3 operation, 4-6 size argument, 7-9 count argument (a factor of the size),
  * 10-12 argument that holds the old block, 13-15 argument that points to where the block's address
- * is stored (none: the return value is the address), 16-23 flags, 32-47 slot of the target, 48-63
- * of a USDT probe where its arguments are described (index into usdt_arguments).
+ * is stored (none: the return value is the address), 16-23 flags, 24 single-stepped, 32-47 slot of
+ * the target, 48-63 of a USDT probe where its arguments are described (index into usdt_arguments).
  */
 #define RECORD_COOKIE(operation, size, count, old, result, flags)                             \
 	((__u64)(operation) | (__u64)(size) << 4 | (__u64)(count) << 7 | (__u64)(old) << 10 | \
@@ -66,10 +66,13 @@ enum record_operation {
 #define RECORD_COOKIE_OLD(cookie)       ((cookie) >> 10 & 7)
 #define RECORD_COOKIE_RESULT(cookie)    ((cookie) >> 13 & 7)
 #define RECORD_COOKIE_FLAGS(cookie)     ((cookie) >> 16 & 255)
-#define RECORD_COOKIE_SLOT_SHIFT        32
-#define RECORD_COOKIE_SLOT(cookie)      ((cookie) >> RECORD_COOKIE_SLOT_SHIFT & 65535)
-#define RECORD_COOKIE_USDT_SHIFT        48
-#define RECORD_COOKIE_USDT(cookie)      ((cookie) >> RECORD_COOKIE_USDT_SHIFT & 65535)
+/* The probe's instruction cannot be emulated: each of its hits is dearer (see target/calibrate.h).
+ */
+#define RECORD_COOKIE_SINGLE_STEPPED (1ULL << 24)
+#define RECORD_COOKIE_SLOT_SHIFT     32
+#define RECORD_COOKIE_SLOT(cookie)   ((cookie) >> RECORD_COOKIE_SLOT_SHIFT & 65535)
+#define RECORD_COOKIE_USDT_SHIFT     48
+#define RECORD_COOKIE_USDT(cookie)   ((cookie) >> RECORD_COOKIE_USDT_SHIFT & 65535)
 
 /* ---- Where a USDT probe finds its arguments (see daemon/probe/usdt_argument.h) ---- */
 
@@ -150,6 +153,7 @@ struct record_site {
 struct record_target_control {
 	__u64 sampling_interval_bytes; /* 1: exact */
 	__u64 blocks_max;              /* this target's share of the block map */
+	__u64 sites_max;               /* and of the site table */
 	__u32 generation;              /* current generation, counted up by the daemon */
 	__u32 is_enabled;
 };
@@ -170,10 +174,11 @@ struct record_target_counters {
 				       */
 	__u64 lost_blocks_error; /* blocks not accounted: no thread state, or unreadable arguments
 				  */
-	__u64 lost_sites;        /* blocks accounted to the overflow site: the site table is full */
-	__u64 lost_stacks;       /* stacks that could not be taken */
-	__u64 delayed_stacks;    /* ring buffer full: the stack is sent with a later event */
-	__u64 truncated_stacks;  /* deeper than RECORD_STACK_FRAMES_MAX */
+	__u64 lost_sites;  /* blocks accounted to the overflow site: the site table is full, or the
+			      target's share of it */
+	__u64 lost_stacks; /* stacks that could not be taken */
+	__u64 delayed_stacks;      /* ring buffer full: the stack is sent with a later event */
+	__u64 truncated_stacks;    /* deeper than RECORD_STACK_FRAMES_MAX */
 	__u64 lost_mapping_events; /* ring buffer full: the mapping account was resynchronised */
 	__u64 main_thread_exits;   /* the main thread ended and others go on */
 	__u64 invalid_samples; /* contract probes: sizes or weights that cannot be, not accounted */
@@ -185,6 +190,8 @@ struct record_target_hits {
 	__u64 allocations;
 	__u64 frees;
 	__u64 returns;
+	__u64 samples;        /* blocks sampled, their stacks taken; not counted in exact mode */
+	__u64 single_stepped; /* of allocations and frees */
 };
 
 /* ---- Host: what belongs to no target. One struct, atomic additions. */

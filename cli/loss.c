@@ -21,7 +21,9 @@ static const struct loss losses_known[] = {
 	 "blocks_max or the sampling interval)"},
 	{"error", false, "blocks not counted: no kernel memory, or an argument could not be read"},
 	{"sites_full", false,
-	 "blocks counted without their stack: the table of sites is full (raise sites_max)"},
+	 "blocks counted without their stack: the table of sites, or their process's share of it, "
+	 "is "
+	 "full (raise sites_max)"},
 	{"mapping_events", false,
 	 "mappings not counted: the event buffer was full (raise ring_buffer)"},
 	{"main_thread_exits", false,

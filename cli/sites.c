@@ -39,6 +39,7 @@ static void sites_show_sampling(const struct render *render, const cJSON *answer
 {
 	double interval = json_number(answer, "sampling_interval_bytes");
 	struct number_text share = number_share(json_number(answer, "overhead_share"));
+	double asked = json_number(answer, "sampling_interval_asked_bytes");
 	char *how;
 
 	if (!json_has_number(answer, "sampling_interval_bytes"))
@@ -47,6 +48,9 @@ static void sites_show_sampling(const struct render *render, const cJSON *answer
 				  json_string_or(answer, "provider", "?"));
 	else if (interval <= 1)
 		how = text_format("none, every allocation counts");
+	else if (asked > 0 && asked < interval)
+		how = text_format("one sample every %s, raised from %s",
+				  number_bytes(interval).text, number_bytes(asked).text);
 	else
 		how = text_format("one sample every %s", number_bytes(interval).text);
 

@@ -89,6 +89,10 @@ static void status_show(const cJSON *answer)
 	status_show_self(&render, answer);
 	status_show_count(&render, "  events", json_number(answer, "events_total"));
 	status_show_count(&render, "  OOM kills", json_number(answer, "oom_kills_total"));
+	render_labelled(&render, RENDER_PLAIN, "  over budget", STATUS_TEXT_COLUMN,
+			"%s watches stopped, %s sampling intervals raised",
+			number_count(json_number(answer, "ended_over_budget_total")).text,
+			number_count(json_number(answer, "intervals_raised_total")).text);
 	status_show_losses(&render, json_child(answer, "losses"));
 }
 

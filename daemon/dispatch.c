@@ -191,5 +191,6 @@ void dispatch_tick(struct state *state)
 	check_lifecycles(state);
 	while ((target = target_next(state->targets, &cursor)))
 		tick_target(state, target, now);
+	retry_forget_ended(&state->retries);
 	pthread_mutex_unlock(&state->lock);
 }

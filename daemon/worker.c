@@ -2,6 +2,7 @@
 #include "worker.h"
 
 #include "clock.h"
+#include "governor.h"
 #include "log.h"
 
 #include <errno.h>
@@ -80,6 +81,7 @@ static void *work(void *context)
 	while (!__atomic_load_n(&worker->is_stopping, __ATOMIC_ACQUIRE)) {
 		bool is_put_off = attach_all(worker->state);
 
+		governor_try_again(worker->state);
 		state_detach_orphans(worker->state);
 		purge(worker);
 		if (poll(&waits, 1, is_put_off ? PUT_OFF_MS : -1) > 0 &&

@@ -54,6 +54,13 @@ static void copy_target(struct account *account, const struct target *target)
 	       sizeof(account->contract_refusal));
 	account->probe_count = target->probe_count;
 	account->single_stepped_count = target->single_stepped_count;
+	account->sampling_interval_bytes = target->sampling_interval_bytes;
+	account->asked_interval_bytes = target->asked_interval_bytes;
+	account->interval_raises = target->interval_raises;
+	/* Once everybody has let go of it, what they said last remains. */
+	if (target_budget_share(target) > 0)
+		account->budget_share = target_budget_share(target);
+	account->budget = target->budget;
 }
 
 void account_update_from(struct account_table *table, struct account *account,
@@ -70,6 +77,8 @@ void account_update_from(struct account_table *table, struct account *account,
 	account->hits.allocations -= account->hits_before.allocations;
 	account->hits.frees -= account->hits_before.frees;
 	account->hits.returns -= account->hits_before.returns;
+	account->hits.samples -= account->hits_before.samples;
+	account->hits.single_stepped -= account->hits_before.single_stepped;
 	subtract_counters(&account->counters, &account->counters_before);
 	copy_target(account, target);
 	find_unannounced_sites(table, account);
@@ -103,15 +112,6 @@ double account_observed_seconds(const struct account *account, double now_second
 	double end = account->end_reason ? account->ended_seconds : now_seconds;
 
 	return end - account->began_seconds;
-}
-
-struct record_target_hits account_costly_hits(const struct account *account)
-{
-	struct record_target_hits hits = account->hits;
-
-	if (account->is_contract)
-		hits.returns = hits.allocations;
-	return hits;
 }
 
 bool account_frees_are_known(const struct account *account)

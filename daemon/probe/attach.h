@@ -15,7 +15,6 @@ struct probe_point {
 	uint64_t cookie;
 	/* Where the file keeps the probe's semaphore (USDT), which the link raises; 0: none. */
 	uint64_t reference_counter_offset;
-	bool is_single_stepped; /* no emulated instruction was found */
 };
 
 /* Whether the function's meaning needs its return. */

@@ -124,7 +124,8 @@ static void take_allocator_out(struct probe_plan *plan)
 			plan->points[kept++] = plan->points[i];
 			continue;
 		}
-		plan->single_stepped_count -= plan->points[i].is_single_stepped;
+		plan->single_stepped_count -=
+			!!(plan->points[i].cookie & RECORD_COOKIE_SINGLE_STEPPED);
 		if (!plan->allocator_end || offset < plan->allocator_begin)
 			plan->allocator_begin = offset;
 		if (offset >= plan->allocator_end)

@@ -372,6 +372,8 @@ void probe_object_hits(const struct probe_object *object, uint32_t slot,
 			hits->allocations += parts[cpu].allocations;
 			hits->frees += parts[cpu].frees;
 			hits->returns += parts[cpu].returns;
+			hits->samples += parts[cpu].samples;
+			hits->single_stepped += parts[cpu].single_stepped;
 		}
 	}
 	free(parts);

@@ -33,6 +33,10 @@ void json_error(struct json *json, const char *code, const char *message);
  */
 void json_interval(struct json *json, uint64_t sampling_interval_bytes);
 
+/* What the probes may cost and how sampling was adapted to it; part of several answers. */
+void json_cost_control(struct json *json, const struct answer_cost_control *control);
+/* A share of time: null when it is not known (< 0) or without limit. */
+void json_share(struct json *json, const char *key, double share);
 /* "losses": {"map_full": 0, …}, part of several answers. */
 void json_losses(struct json *json, const struct answer_loss *losses, size_t loss_count);
 

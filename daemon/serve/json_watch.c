@@ -2,6 +2,7 @@
 /* What a change was answered by, and every error. */
 #include "serve/encode.h"
 
+#include <math.h>
 void json_interval(struct json *json, uint64_t sampling_interval_bytes)
 {
 	if (sampling_interval_bytes)
@@ -22,6 +23,8 @@ void json_watched(struct json *json, pid_t pid, const struct view_watch_result *
 	json_string(json, "provider", result->provider);
 	json_interval(json, result->sampling_interval_bytes);
 	json_double(json, "watched_seconds", result->watched_seconds);
+	json_share(json, "budget_share", result->budget_share);
+	json_bool(json, "forced", isinf(result->budget_share));
 	json_close_object(json);
 }
 

@@ -109,7 +109,8 @@ static void open_slot(struct target_table *table, struct target *target)
 	counters->account = account;
 	begin_account(table, target, account);
 	control->sampling_interval_bytes = target->sampling_interval_bytes;
-	control->blocks_max = probe_object_limits(table->object)->blocks_max;
+	target_meter_begin(&target->meter, target->identity.pid);
+	target_table_share(table);
 	control->is_enabled = 1;
 }
 
@@ -196,6 +197,7 @@ int target_watch(struct target_table *table, pid_t pid, uint64_t sampling_interv
 	}
 	target->identity = identity;
 	target->sampling_interval_bytes = sampling_interval_bytes;
+	target->asked_interval_bytes = sampling_interval_bytes;
 	target->space = address_space_new(pid, table->module_cache);
 	target->is_new = target->is_attach_due = true;
 	open_slot(table, target);

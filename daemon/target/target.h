@@ -10,6 +10,7 @@
 
 #include "probe/attach.h"
 #include "symbol/address_space.h"
+#include "target/meter.h"
 #include "target/process.h"
 
 #define TARGET_LEASES_MAX 16
@@ -17,6 +18,7 @@
 struct target_lease {
 	uint64_t id;            /* 0: free */
 	double expires_seconds; /* monotonic clock */
+	double budget_share;    /* INFINITY: no limit */
 };
 
 struct target_module; /* a module that was looked into, see modules.h */
@@ -42,8 +44,19 @@ struct target {
 	double generation_start_seconds[RECORD_GENERATIONS];
 
 	bool is_persistent;
-	bool is_for_all; /* somebody who may see every process has asked for it */
+	bool is_retried;  /* ended over its budget it is watched again after a while (view/retry.h)
+			   */
+	uint32_t retries; /* how often it was already, without having kept within it for long */
+	bool is_for_all;  /* somebody who may see every process has asked for it */
 	struct target_lease leases[TARGET_LEASES_MAX];
+
+	/* What its probes may cost, and do. */
+	double persistent_budget_share; /* of who watches it for good; INFINITY: no limit */
+	struct target_meter meter;
+	struct budget budget;
+	uint64_t asked_interval_bytes; /* the sampling interval may have been raised since */
+	uint32_t interval_raises;      /* how often */
+	uint64_t blocks_used_next;     /* see share_is_getting_full() */
 
 	bool is_new;              /* nobody knows yet whether it can be watched */
 	bool is_over;             /* it has exited, or we do: nothing hits its probes any more */
@@ -141,6 +154,15 @@ bool target_is_contract_allocator(const struct target *target, const struct modu
 /* A lease for an observer; lease_id renews that one. Returns its id, 0 when there is no room. */
 uint64_t target_lease(struct target_table *table, struct target *target, uint64_t lease_id,
 		      double seconds, double now_seconds);
+/* What an observer lets its probes cost; INFINITY: no limit. */
+void target_set_lease_budget(struct target *target, uint64_t lease_id, double share);
+/* The largest of what those who hold it let its probes cost. */
+double target_budget_share(const struct target *target);
+/* From now on blocks are sampled at this interval; each that is held keeps its weight. */
+void target_raise_interval(struct target_table *table, struct target *target,
+			   uint64_t interval_bytes);
+/* Divides the tables of blocks and sites anew among all targets (see target/share.h). */
+void target_table_share(struct target_table *table);
 /* Ends one lease (0: all and the persistent watch). Returns whether anybody still holds it. */
 bool target_release(struct target *target, uint64_t lease_id);
 /* Ends leases that have run out. Returns whether anybody still holds the target. */

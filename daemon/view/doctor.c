@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #define CHECKS_MAX 9
-#define COSTS_MAX  4
+#define COSTS_MAX  5
 
 __attribute__((format(printf, 1, 2))) static char *format_text(const char *format, ...)
 {
@@ -125,6 +125,7 @@ static void add_costs(const struct state *state, struct answer_doctor *answer)
 		{"allocation_unsampled", costs->allocation_unsampled_ns},
 		{"free_exact", costs->free_exact_ns},
 		{"free_unknown", costs->free_unknown_ns},
+		{"single_step", costs->single_step_ns},
 	};
 
 	for (size_t i = 0; i < COSTS_MAX; i++) {

@@ -30,8 +30,8 @@ static const struct loss_kind loss_kinds[] = {
 	     "blocks are not accounted because the kernel had no memory or an argument could not "
 	     "be read"),
 	LOSS("sites_full", lost_sites,
-	     "blocks are accounted without their stack because the site table is full (raise "
-	     "sites_max)"),
+	     "blocks are accounted without their stack because the site table, or the target's "
+	     "share of it, is full (raise sites_max)"),
 	LOSS("mapping_events", lost_mapping_events,
 	     "mappings are not accounted because the event buffer was full (raise ring_buffer)"),
 	LOSS("main_thread_exits", main_thread_exits,
@@ -125,8 +125,12 @@ char *losses_explain(const struct account *account)
 
 	if (!out)
 		return NULL;
+	if (account->end_detail[0]) {
+		fprintf(out, "the watch was ended over its budget: %s", account->end_detail);
+		separator = "; ";
+	}
 	if (account->attach_failure[0]) {
-		fprintf(out, "%s", account->attach_failure);
+		fprintf(out, "%s%s", separator, account->attach_failure);
 		separator = "; ";
 	}
 	if (!account->allocators[0]) {

@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "view/losses.h"
+#include "view/targets.h"
 
 #include <errno.h>
 #include <math.h>
@@ -116,7 +117,6 @@ static struct answer_sites *gather_head(struct state *state, const struct accoun
 					const struct view_sites_options *options, double now)
 {
 	struct answer_sites *answer = calloc(1, sizeof(*answer));
-	const struct record_target_hits hits = account_costly_hits(account);
 	struct site_numbers total;
 
 	if (!answer)
@@ -133,9 +133,12 @@ static struct answer_sites *gather_head(struct state *state, const struct accoun
 	answer->losses = losses_of_account(account, &answer->loss_count);
 	answer->is_ended = account->end_reason != NULL;
 	answer->end_reason = account->end_reason;
+	answer->end_detail = strdup(account->end_detail);
+	answer->control = targets_cost_control(state, account);
 	answer->has_verdicts = options->has_verdicts;
-	answer->overhead_share = probe_costs_share(
-		&state->costs, &hits, account_frees_are_known(account), answer->observed_seconds);
+	answer->overhead_share =
+		probe_costs_share(&state->costs, &account->hits, account_frees_are_known(account),
+				  answer->observed_seconds);
 	account_read_numbers(account, &total);
 	answer->outstanding_bytes = total.outstanding_bytes;
 	answer->outstanding_objects = total.outstanding_objects;

@@ -84,6 +84,8 @@ int status_fill(struct state *state, struct answer_status *answer)
 		.rss_bytes = own_rss_bytes(),
 		.bpf_memory_bytes = probe_object_memory_bytes(state->object),
 		.symbol_cache_bytes = module_cache_bytes(state->modules),
+		.ended_over_budget_total = state->ended_over_budget_total,
+		.intervals_raised_total = state->intervals_raised_total,
 		.oom_kills_total = probe_object_host_counters(state->object)->oom_kills,
 		.events_total = probe_object_event_count(state->object),
 	};

@@ -82,6 +82,7 @@ struct answer_sites *fake_sites(size_t site_count, bool has_verdicts)
 		.loss_count = 2,
 		.is_ended = true,
 		.end_reason = "exited",
+		.end_detail = strdup("by itself"),
 		.has_verdicts = has_verdicts,
 		.outstanding_bytes = -5,
 		.sites = make(site_count, sizeof(struct answer_site)),
@@ -108,11 +109,18 @@ static void fill_targets(struct answer_targets *answer)
 		.outstanding_bytes = 1 << 20,
 		.allocation_hits = UINT64_MAX,
 		.overhead_share = 0.012,
+		.control = {.budget_share = 0.3, .recent_share = 0.03},
 		.losses = make_losses(&target->loss_count),
 		.loss_count = 2,
 	};
 	set_comm(target->comm);
-	*answer = (struct answer_targets){.targets = target, .target_count = 1};
+	*answer = (struct answer_targets){
+		.targets = target,
+		.target_count = 1,
+		.waiting = make(1, sizeof(*answer->waiting)),
+		.waiting_count = 1,
+	};
+	answer->waiting[0] = (struct answer_waiting){.pid = FAKE_NOBODY_PID, .retries = 2};
 }
 
 struct answer_targets *fake_targets(void)
