@@ -48,13 +48,12 @@ static void copy_target(struct account *account, const struct target *target)
 	memcpy(account->attach_failure, target->attach_failure, sizeof(account->attach_failure));
 	/* Nothing is accounted before it is known by what. */
 	account->is_contract = target->is_contract;
-	if (target->is_contract)
-		account->sampling_interval_bytes = 0;
 	memcpy(account->contract_refusal, target->contract_refusal,
 	       sizeof(account->contract_refusal));
 	account->probe_count = target->probe_count;
 	account->single_stepped_count = target->single_stepped_count;
-	account->sampling_interval_bytes = target->sampling_interval_bytes;
+	account->sampling_interval_bytes =
+		target->is_contract ? 0 : target->sampling_interval_bytes;
 	account->asked_interval_bytes = target->asked_interval_bytes;
 	account->interval_raises = target->interval_raises;
 	/* Once everybody has let go of it, what they said last remains. */
