@@ -8,6 +8,7 @@
 #include "notify.h"
 #include "options.h"
 #include "serve/serve.h"
+#include "target/seccomp_trial.h"
 #include "view/state.h"
 #include "worker.h"
 
@@ -134,6 +135,18 @@ static int open_object(struct daemon *daemon)
 	return error;
 }
 
+static void try_seccomp(struct state *state)
+{
+	const struct seccomp_trial *trial = target_table_seccomp(state->targets);
+
+	seccomp_trial_run(state->targets);
+	if (trial->verdict != SECCOMP_HARMLESS)
+		log_write(LOG_WARN,
+			  "processes under a seccomp filter are not watched: of a child of our own "
+			  "under one, %s",
+			  trial->reason);
+}
+
 static void calibrate(struct state *state)
 {
 	struct process_error message = {""};
@@ -145,6 +158,7 @@ static void calibrate(struct state *state)
 				    "processes can't be watched, only the host's counters work");
 		return;
 	}
+	try_seccomp(state);
 	if (!probe_costs_calibrate(state->targets, &state->costs, &message))
 		return;
 	memcpy(state->calibration_error, message.message, sizeof(state->calibration_error));

@@ -3,6 +3,7 @@
 #ifndef MEMWATCH_TARGET_TABLE_H
 #define MEMWATCH_TARGET_TABLE_H
 
+#include "target/seccomp_trial.h"
 #include "target/target.h"
 
 struct target_table {
@@ -13,6 +14,7 @@ struct target_table {
 	bool *is_draining; /* of each slot: probes that name it are still on their way out */
 	size_t slot_count;
 	uint64_t last_lease_id;
+	struct seccomp_trial seccomp;
 	struct target_links *orphans; /* NULL: none */
 };
 

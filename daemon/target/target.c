@@ -186,6 +186,7 @@ int target_watch(struct target_table *table, pid_t pid, uint64_t sampling_interv
 		return -ENOTSUP;
 	}
 	error = process_check(pid, &identity, message);
+	error = error ? error : seccomp_check(&table->seccomp, pid, message);
 	if (error)
 		return error;
 	target = slot_take(table);
@@ -300,6 +301,11 @@ struct target *target_by_account(const struct target_table *table, uint32_t slot
 struct probe_object *target_table_object(const struct target_table *table)
 {
 	return table->object;
+}
+
+const struct seccomp_trial *target_table_seccomp(const struct target_table *table)
+{
+	return &table->seccomp;
 }
 
 size_t target_count(const struct target_table *table)

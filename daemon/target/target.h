@@ -75,6 +75,7 @@ struct target {
 };
 
 struct target_table;
+struct seccomp_trial;
 
 struct target_table *target_table_new(struct probe_object *object, struct module_cache *modules,
 				      const struct probe_backend *backend);
@@ -124,6 +125,8 @@ struct target *target_by_pid(const struct target_table *table, pid_t pid);
 /* NULL when the slot is free or has moved on to another account. */
 struct target *target_by_account(const struct target_table *table, uint32_t slot, uint32_t account);
 struct probe_object *target_table_object(const struct target_table *table);
+/* Made at the start. Borrowed. */
+const struct seccomp_trial *target_table_seccomp(const struct target_table *table);
 size_t target_count(const struct target_table *table);
 size_t target_max(const struct target_table *table);
 /* The next target at or after *cursor (start with 0), NULL at the end. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* doctor: what this kernel offers, what is missing and how to mend it. */
+#include "target/seccomp_trial.h"
 #include "view/state.h"
 #include "view/view.h"
 
@@ -11,7 +12,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#define CHECKS_MAX 9
+#define CHECKS_MAX 12
 #define COSTS_MAX  5
 
 __attribute__((format(printf, 1, 2))) static char *format_text(const char *format, ...)
@@ -99,6 +100,27 @@ static void check_contract(struct answer_doctor *answer)
 #endif
 }
 
+static void check_seccomp(const struct state *state, struct answer_doctor *answer)
+{
+	const struct seccomp_trial *trial = target_table_seccomp(state->targets);
+
+	if (!probe_object_has_sessions(state->object))
+		return;
+	if (trial->verdict == SECCOMP_HARMLESS)
+		add_check(answer, "seccomp filters", "ok",
+			  format_text("a child under a filter that knows nothing of probes lived "
+				      "through %llu probed returns",
+				      (unsigned long long)trial->probed_returns),
+			  NULL);
+	else
+		add_check(answer, "seccomp filters", "degraded",
+			  format_text("processes under a filter are not watched. Tried on a child: "
+				      "%s",
+				      trial->reason),
+			  format_text("run Linux 6.14 or later; until then watch no process that "
+				      "puts itself under a filter later on: it would be killed"));
+}
+
 static void check_map_files(struct answer_doctor *answer)
 {
 	char path[64];
@@ -160,6 +182,7 @@ int view_doctor(struct state *state, struct answer_doctor **answer)
 	check_started(made);
 	check_sessions(state, made);
 	check_trial(state, made);
+	check_seccomp(state, made);
 	check_map_files(made);
 	check_contract(made);
 	add_costs(state, made);
