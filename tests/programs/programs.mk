@@ -10,7 +10,7 @@ PROGRAM_OBJECT := $(PROGRAM_DIR)/program.o
 PROGRAM_NAMES  := $(filter-out program plugin contract_plugin bare tiny32, \
 	$(patsubst tests/programs/%.c,%,$(wildcard tests/programs/*.c)))
 PROGRAMS       := $(PROGRAM_NAMES:%=$(PROGRAM_DIR)/%) $(addprefix $(PROGRAM_DIR)/, \
-	allocators_static allocators_without_frame_pointer bare cxx plugin.so \
+	allocators_static checksums_static allocators_without_frame_pointer bare cxx plugin.so \
 	contract_O0 contract_O2 contract_static contract_without_semaphores \
 	contract_partly_unusable contract_plugin.so)
 ifeq ($(ARCH),x86)
@@ -33,6 +33,9 @@ $(PROGRAM_DIR)/cxx: tests/programs/cxx.cpp $(PROGRAM_OBJECT)
 	$(CXX) -std=gnu++17 $(PROGRAM_CFLAGS) -o $@ $< $(PROGRAM_OBJECT)
 
 $(PROGRAM_DIR)/allocators_static: tests/programs/allocators.c $(PROGRAM_OBJECT)
+	$(CC) -std=gnu11 $(PROGRAM_CFLAGS) -static -o $@ $< $(PROGRAM_OBJECT)
+
+$(PROGRAM_DIR)/checksums_static: tests/programs/checksums.c $(PROGRAM_OBJECT)
 	$(CC) -std=gnu11 $(PROGRAM_CFLAGS) -static -o $@ $< $(PROGRAM_OBJECT)
 
 # As distributions build: the direct caller must be right without frame pointers too.
