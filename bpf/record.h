@@ -158,7 +158,7 @@ struct record_target_control {
 	__u32 is_enabled;
 };
 
-/* Written by BPF (atomic additions), read by the daemon. Index: slot. */
+/* Written by BPF and the daemon (atomic additions), read by the daemon. Index: slot. */
 struct record_target_counters {
 	__u32 account;            /* current account; 0: none. BPF changes it at exec */
 	__u32 overflow_site;      /* site that takes what no site could be made for, +1; 0: none */
@@ -183,6 +183,7 @@ struct record_target_counters {
 	__u64 main_thread_exits;   /* the main thread ended and others go on */
 	__u64 invalid_samples; /* contract probes: sizes or weights that cannot be, not accounted */
 	__u64 reported_bytes;  /* contract probes: sum of all weights; bounds every sum of them */
+	__u64 vanished_probes;     /* a debugger took them out; the daemon counts and restores */
 };
 
 /* Probe hits of one target on one CPU: what its watch costs. Index: slot, per CPU. */

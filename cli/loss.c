@@ -28,6 +28,8 @@ static const struct loss losses_known[] = {
 	 "mappings not counted: the event buffer was full (raise ring_buffer)"},
 	{"main_thread_exits", false,
 	 "main thread ended while others go on: the kernel takes the probes out of such a process"},
+	{"vanished_probes", false,
+	 "probes that a debugger took out; they were put back within a second or two"},
 	{"lifecycle_events", false,
 	 "execs, exits and forks not seen: the event buffer was full (raise ring_buffer)"},
 	{"oom_events", false,

@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "governor.h"
 #include "log.h"
+#include "target/debugged.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -72,6 +73,17 @@ static void purge(struct worker *worker)
 	pthread_mutex_unlock(&state->lock);
 }
 
+/* Debuggers that have gone leave nothing to be feared. */
+static void release_debugged(struct state *state)
+{
+	struct debugged *debugged;
+
+	pthread_mutex_lock(&state->lock);
+	debugged = target_debugged_take(state->targets);
+	pthread_mutex_unlock(&state->lock);
+	debugged_close(debugged);
+}
+
 static void *work(void *context)
 {
 	struct worker *worker = context;
@@ -83,6 +95,7 @@ static void *work(void *context)
 
 		governor_try_again(worker->state);
 		state_detach_orphans(worker->state);
+		release_debugged(worker->state);
 		purge(worker);
 		if (poll(&waits, 1, is_put_off ? PUT_OFF_MS : -1) > 0 &&
 		    read(worker->wake_fd, &wakes, sizeof(wakes)) < 0)

@@ -37,6 +37,7 @@ static void subtract_counters(struct record_target_counters *counters,
 	counters->lost_mapping_events -= before->lost_mapping_events;
 	counters->main_thread_exits -= before->main_thread_exits;
 	counters->invalid_samples -= before->invalid_samples;
+	counters->vanished_probes -= before->vanished_probes;
 }
 
 static void copy_target(struct account *account, const struct target *target)

@@ -66,6 +66,7 @@ void target_table_free(struct target_table *table)
 	orphans = target_orphans_take(table);
 	target_orphans_detach(orphans);
 	target_orphans_free(table, orphans);
+	debugged_close(debugged_take(&table->debugged, true));
 	free(table->slots);
 	free(table->is_draining);
 	free(table);
@@ -226,6 +227,7 @@ int target_check_watched(const struct target *target, struct process_error *mess
 
 void target_free(struct target_table *table, struct target *target)
 {
+	target_hold_for_debugger(table, target);
 	target_modules_release(table, target);
 	/* Nothing hits the probes of a process that is over: its slot can be another's at once. */
 	if (!target->is_over)

@@ -121,6 +121,13 @@ struct target_links *target_orphans_take(struct target_table *table);
 void target_orphans_detach(struct target_links *orphans);
 void target_orphans_free(struct target_table *table, struct target_links *orphans);
 
+/*
+ * Breakpoints that were left to a debugger (target/debugged.h) which has gone. To be closed without
+ * the lock.
+ */
+struct debugged;
+struct debugged *target_debugged_take(struct target_table *table);
+
 struct target *target_by_pid(const struct target_table *table, pid_t pid);
 /* NULL when the slot is free or has moved on to another account. */
 struct target *target_by_account(const struct target_table *table, uint32_t slot, uint32_t account);
@@ -175,6 +182,11 @@ uint32_t target_lease_count(const struct target *target);
 /* Begins a new generation when the current one has lasted long enough for the target's age. */
 void target_advance_generation(struct target_table *table, struct target *target,
 			       double now_seconds);
+/*
+ * Puts back probes that a debugger has taken out, by work that becomes due. What was called
+ * meanwhile is missing from the account, and counted as vanished_probes.
+ */
+void target_restore_probes(struct target_table *table, struct target *target, double now_seconds);
 /* A fork has copied the breakpoints: their sweep becomes due. */
 void target_handle_fork(struct target *target, double now_seconds);
 

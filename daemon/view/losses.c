@@ -40,6 +40,8 @@ static const struct loss_kind loss_kinds[] = {
 	LOSS("invalid_samples", invalid_samples,
 	     "samples that the process reported are not accounted because their sizes or weights "
 	     "cannot be"),
+	LOSS("vanished_probes", vanished_probes,
+	     "probes were taken out by a debugger, and put back within a second or two"),
 	LOSS("missed_frees", missed_frees, NULL),
 	LOSS("abandoned_calls", abandoned_calls, NULL),
 	LOSS("delayed_stacks", delayed_stacks, NULL),

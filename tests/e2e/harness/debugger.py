@@ -28,6 +28,11 @@ class Debugger:
         result = self.command(f"-break-insert -i {IGNORED_HITS} {location}")
         return int(re.search(r'number="(\d+)"', result)[1])
 
+    def second_instruction(self, function):
+        """Its address."""
+        result = self.command(f"-data-disassemble -s {function} -e {function}+24 -- 0")
+        return re.findall(r'address="(0x[0-9a-f]+)"', result)[1]
+
     def hits(self, number):
         result = self.command(f"-break-info {number}")
         return int(re.search(r'times="(\d+)"', result)[1])
