@@ -102,12 +102,15 @@ def assert_exact_or_said_and_mended(daemon, program):
             assert answer["losses"]["vanished_probes"] >= 1
             assert not answer["complete"]
             assert "debugger" in answer["incomplete_reason"]
-        return outstanding
 
-    before = eventually_passes(check)
+    eventually_passes(check)
+    eventually(lambda: is_seen(daemon, program), "calls are seen again")
+
+
+def is_seen(daemon, program):
+    before = daemon.target(program.pid)["outstanding_objects"]
     call(program)
-    eventually(lambda: daemon.target(program.pid)["outstanding_objects"] == before + CALLS,
-               "calls are seen again")
+    return daemon.target(program.pid)["outstanding_objects"] == before + CALLS
 
 
 @pytest.mark.parametrize("is_debugged_first", [True, False])

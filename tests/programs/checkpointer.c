@@ -26,7 +26,6 @@
 static pid_t process;
 static pid_t threads[THREADS_MAX];
 static size_t thread_count;
-/* "[uprobes]": where the kernel single-steps what it can't emulate. */
 static unsigned long long stack_bytes_read;
 
 static void list_threads(void)
@@ -72,15 +71,19 @@ static void read_stack(const struct user_regs_struct *registers)
 		stack_bytes_read += (unsigned long long)got;
 }
 
+static void interrupt(pid_t thread)
+{
+	program_require(!ptrace(PTRACE_SEIZE, thread, NULL, NULL), "seize");
+	program_require(!ptrace(PTRACE_INTERRUPT, thread, NULL, NULL), "interrupt");
+}
+
 static void stop_all(void)
 {
 	size_t i;
 
 	list_threads();
-	for (i = 0; i < thread_count; i++) {
-		program_require(!ptrace(PTRACE_SEIZE, threads[i], NULL, NULL), "seize");
-		program_require(!ptrace(PTRACE_INTERRUPT, threads[i], NULL, NULL), "interrupt");
-	}
+	for (i = 0; i < thread_count; i++)
+		interrupt(threads[i]);
 	for (i = 0; i < thread_count; i++)
 		wait_until_stopped(threads[i]);
 }
@@ -120,20 +123,22 @@ static bool is_at_breakpoint(pid_t thread)
 	return !errno && ((unsigned long)word & 0xff) == BREAKPOINT;
 }
 
-/* Steps one of the threads, the others standing still, until it has gone over so many. */
+/* Steps the thread that began last until it has gone over so many; the others run on. */
 static void step_over_breakpoints(long wanted)
 {
 	long steps, found = 0;
 	pid_t thread;
 
-	stop_all();
+	list_threads();
 	thread = threads[thread_count - 1];
+	interrupt(thread);
+	wait_until_stopped(thread);
 	for (steps = 0; steps < STEPS_MAX && found < wanted; steps++) {
 		found += is_at_breakpoint(thread);
 		program_require(!ptrace(PTRACE_SINGLESTEP, thread, NULL, NULL), "single step");
 		wait_until_stopped(thread);
 	}
-	let_go();
+	program_require(!ptrace(PTRACE_DETACH, thread, NULL, NULL), "detach");
 	ledger_count("steps", steps);
 	ledger_count("stepped_over", found);
 }
