@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "probe/attach.h"
 
+#include "probe/shield.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 #include <linux/bpf.h>
 
@@ -60,9 +61,8 @@ static int session_link_create(int program_fd, uint32_t attach_type, pid_t pid, 
 		cookies[i] = points[i].cookie;
 		reference_counters[i] = points[i].reference_counter_offset;
 	}
-	fd = (int)syscall(SYS_bpf, BPF_LINK_CREATE, &attributes, sizeof(attributes));
-	if (fd < 0)
-		fd = -errno;
+	fd = (int)shield_call(&(struct shielded_call){
+		SYS_bpf, {BPF_LINK_CREATE, (uintptr_t)&attributes, sizeof(attributes)}});
 	free(offsets);
 	return fd;
 }
@@ -91,9 +91,9 @@ static int attach_some(int program_fd, bool needs_return, pid_t pid, const char 
 static void session_detach(struct probe_link *link)
 {
 	if (link->session_fd >= 0)
-		close(link->session_fd);
+		shield_close(link->session_fd);
 	if (link->alone_fd >= 0)
-		close(link->alone_fd);
+		shield_close(link->alone_fd);
 	free(link);
 }
 
@@ -134,7 +134,7 @@ static int session_sweep(struct probe_object *object, pid_t pid, const char *pat
 
 	if (fd < 0)
 		return fd;
-	close(fd);
+	shield_close(fd);
 	return 0;
 }
 

@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
-#include <unistd.h>
+
+/* Of the kernel's PMU "uprobe": its format/ref_ctr_offset says config:32-63. */
+#define REFERENCE_COUNTER_SHIFT 32
 
 struct idle_probes {
 	size_t count;
@@ -30,27 +32,20 @@ static int event_type(void)
 	return type > 0 ? type : -1;
 }
 
-struct event_request {
-	struct perf_event_attr attributes;
-	pid_t pid;
-};
-
-static long open_event(void *context)
+static int open_event(int type, pid_t pid, const char *path, const struct probe_point *point)
 {
-	struct event_request *request = context;
-	long fd = syscall(SYS_perf_event_open, &request->attributes, request->pid, -1, -1,
-			  PERF_FLAG_FD_CLOEXEC);
+	struct perf_event_attr attributes = {
+		.type = (uint32_t)type,
+		.size = sizeof(attributes),
+		/* A semaphore's place has to be the same for all. */
+		.config = point->reference_counter_offset << REFERENCE_COUNTER_SHIFT,
+		.config1 = (uintptr_t)path,
+		.config2 = point->file_offset,
+	};
 
-	return fd < 0 ? -errno : fd;
-}
-
-static long close_events(void *context)
-{
-	struct idle_probes *probes = context;
-
-	while (probes->count > 0)
-		close(probes->fds[--probes->count]);
-	return 0;
+	return (int)shield_call(&(struct shielded_call){
+		SYS_perf_event_open,
+		{(uintptr_t)&attributes, (unsigned long)pid, -1UL, -1UL, PERF_FLAG_FD_CLOEXEC}});
 }
 
 struct idle_probes *idle_probes_open(pid_t pid, const char *path, const struct probe_point *points,
@@ -58,35 +53,25 @@ struct idle_probes *idle_probes_open(pid_t pid, const char *path, const struct p
 {
 	struct idle_probes *probes = calloc(1, sizeof(*probes) + point_count * sizeof(int));
 	int type = event_type();
-	long fd = type < 0 ? -ENOTSUP : 0;
+	int fd = type < 0 ? -ENOTSUP : 0;
 
 	if (!probes)
 		return NULL;
 	for (size_t i = 0; i < point_count && fd >= 0; i++) {
-		struct event_request request = {
-			.attributes = {.type = (uint32_t)type,
-				       .size = sizeof(request.attributes),
-				       /* A semaphore's place has to be the same for all. */
-				       .config = points[i].reference_counter_offset << 32,
-				       .config1 = (uintptr_t)path,
-				       .config2 = points[i].file_offset},
-			.pid = pid,
-		};
-
-		fd = shield_call(open_event, &request);
+		fd = open_event(type, pid, path, &points[i]);
 		if (fd >= 0)
-			probes->fds[probes->count++] = (int)fd;
+			probes->fds[probes->count++] = fd;
 	}
 	if (fd >= 0)
 		return probes;
 	idle_probes_close(probes);
-	errno = (int)-fd;
+	errno = -fd;
 	return NULL;
 }
 
 void idle_probes_close(struct idle_probes *probes)
 {
-	if (probes)
-		shield_call(close_events, probes);
+	for (size_t i = 0; probes && i < probes->count; i++)
+		shield_close(probes->fds[i]);
 	free(probes);
 }

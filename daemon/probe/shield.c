@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "probe/shield.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 /*
  * While a fatal signal is pending for the thread that does it, the kernel writes to no process's
@@ -20,19 +23,21 @@
  */
 #define STACK_BYTES (16 << 10)
 
-struct shielded_call {
-	long (*function)(void *argument);
-	void *argument;
+struct attempt {
+	const struct shielded_call *call;
 	long result;
 	bool is_done;
 };
 
-static int run_call(void *context)
+static int make_call(void *context)
 {
-	struct shielded_call *call = context;
+	struct attempt *attempt = context;
+	const unsigned long *arguments = attempt->call->arguments;
+	long result = syscall(attempt->call->number, arguments[0], arguments[1], arguments[2],
+			      arguments[3], arguments[4]);
 
-	call->result = call->function(call->argument);
-	call->is_done = true;
+	attempt->result = result < 0 ? -errno : result;
+	attempt->is_done = true;
 	return 0;
 }
 
@@ -40,27 +45,32 @@ static int run_call(void *context)
  * CLONE_VFORK: the caller stands still as long as its thread-local storage and its stack, which
  * holds the other's, are used. No signal at its end: nobody but we wait for it.
  */
-static void run_in_process(struct shielded_call *call)
+static void make_call_in_process(struct attempt *attempt)
 {
 	char stack[STACK_BYTES] __attribute__((aligned(16)));
-	pid_t pid = clone(run_call, stack + sizeof(stack),
-			  CLONE_VM | CLONE_FILES | CLONE_FS | CLONE_VFORK, call);
+	pid_t pid = clone(make_call, stack + sizeof(stack),
+			  CLONE_VM | CLONE_FILES | CLONE_FS | CLONE_VFORK, attempt);
 
-	if (pid > 0)
-		waitpid(pid, NULL, __WCLONE);
+	while (pid > 0 && waitpid(pid, NULL, __WCLONE) < 0 && errno == EINTR)
+		;
 }
 
-long shield_call(long (*function)(void *argument), void *argument)
+long shield_call(const struct shielded_call *call)
 {
-	struct shielded_call call = {.function = function, .argument = argument};
+	struct attempt attempt = {.call = call};
 	sigset_t all, before;
 
 	/* Handlers of ours would run there too. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	run_in_process(&call);
+	make_call_in_process(&attempt);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (!call.is_done)
-		run_call(&call);
-	return call.result;
+	if (!attempt.is_done)
+		make_call(&attempt);
+	return attempt.result;
+}
+
+void shield_close(int fd)
+{
+	shield_call(&(struct shielded_call){SYS_close, {(unsigned long)fd}});
 }

@@ -109,7 +109,11 @@ static int child_start(struct child *child)
 	close(up[1]);
 	child->command = down[1];
 	child->answer = up[0];
-	return child->pid < 0 ? -errno : 0;
+	if (child->pid >= 0)
+		return 0;
+	close(child->command);
+	close(child->answer);
+	return -EAGAIN;
 }
 
 /* Returns whether the child has said a byte; it hasn't when it has ended or is too slow. */
@@ -211,7 +215,7 @@ void seccomp_trial_run(struct target_table *table)
 {
 	struct seccomp_trial trial = {.verdict = SECCOMP_UNTRIED};
 	struct process_error error = {""};
-	struct child child;
+	struct child child = {.pid = -1};
 	int result = child_start(&child);
 
 	table->seccomp = trial;
@@ -256,7 +260,7 @@ int seccomp_is_filtered(pid_t pid, bool *is_filtered)
 
 int seccomp_check(const struct seccomp_trial *trial, pid_t pid, struct process_error *error)
 {
-	bool is_filtered;
+	bool is_filtered = false;
 	int result;
 
 	if (trial->verdict == SECCOMP_HARMLESS || trial->verdict == SECCOMP_UNTRIED)
