@@ -72,11 +72,19 @@ static void check_sessions(const struct state *state, struct answer_doctor *answ
 
 static void check_trial(const struct state *state, struct answer_doctor *answer)
 {
+	struct process_error reason;
+
 	if (!probe_object_has_sessions(state->object))
 		return;
 	if (state->costs.is_known)
 		add_check(answer, "watching a process", "ok",
 			  format_text("tried at the start on a child of memwatchd's own"), NULL);
+	else if (seccomp_check(target_table_seccomp(state->targets), getpid(), &reason))
+		add_check(answer, "watching a process", "degraded",
+			  format_text(
+				  "what probes cost could not be measured: memwatchd runs under a "
+				  "seccomp filter itself, and so would the child"),
+			  format_text("see \"seccomp filters\""));
 	else
 		add_check(answer, "watching a process", "missing",
 			  format_text("the trial on a child failed: %s", state->calibration_error),
@@ -104,8 +112,8 @@ static void check_seccomp(const struct state *state, struct answer_doctor *answe
 {
 	const struct seccomp_trial *trial = target_table_seccomp(state->targets);
 
-	if (!probe_object_has_sessions(state->object))
-		return;
+	if (trial->verdict == SECCOMP_UNTRIED)
+		return; /* nothing can be watched */
 	if (trial->verdict == SECCOMP_HARMLESS)
 		add_check(answer, "seccomp filters", "ok",
 			  format_text("a child under a filter that knows nothing of probes lived "
@@ -117,7 +125,8 @@ static void check_seccomp(const struct state *state, struct answer_doctor *answe
 			  format_text("processes under a filter are not watched. Tried on a child: "
 				      "%s",
 				      trial->reason),
-			  format_text("run Linux 6.14 or later; until then watch no process that "
+			  format_text("run Linux 6.14 or later (or a stable one that lets the "
+				      "probes' system call pass); until then watch no process that "
 				      "puts itself under a filter later on: it would be killed"));
 }
 

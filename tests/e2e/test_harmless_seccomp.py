@@ -93,6 +93,10 @@ def test_when_the_trial_fails_filtered_processes_are_refused_and_others_watched(
     assert check["state"] == "degraded"
     assert said in check["detail"]
 
+    # Its own child is under the filter too.
+    assert check_named(one, "watching a process")["state"] == "degraded"
+    assert one.ctl("doctor")["healthy"]
+
     filtered, threaded, free = (run("under_seccomp", "filter"), run("under_seccomp"),
                                 run("under_seccomp"))
     threaded.tell("start_filtered_thread")
