@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stacks that are not the thread's own, and code that is in no file."""
+"""Stacks that are not the thread's own, or are two, and code that is in no file."""
+import pathlib
+
 import pytest
 
 from harness import paths
@@ -86,4 +88,19 @@ def test_compiled_code_in_anonymous_memory_is_accounted_exactly(daemon, run):
 
     eventually_passes(check)
     assert_no_false_counts(daemon, program)
+    assert program.end() == 0
+
+
+HAS_SHADOW_STACKS = "user_shstk" in pathlib.Path("/proc/cpuinfo").read_text(encoding="ascii").split()
+
+
+@pytest.mark.parametrize("has_shadow_stack", [HAS_SHADOW_STACKS], ids=[
+    "with_a_shadow_stack" if HAS_SHADOW_STACKS else "NOT_TESTABLE_this_cpu_has_no_shadow_stacks"])
+def test_a_program_with_a_shadow_stack_is_accounted_exactly(daemon, run, has_shadow_stack):
+    """The program enables its shadow stack itself; where there is none it runs all the same."""
+    program = run("shadow_stack")
+    assert program.truth["counts"]["shadow_stack"] == has_shadow_stack
+    daemon.watch(program)
+    program.tell("allocate 300")
+    assert_exact(daemon, program)
     assert program.end() == 0

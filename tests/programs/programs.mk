@@ -7,14 +7,16 @@ PROGRAM_CFLAGS := -O1 -g -fno-omit-frame-pointer -fno-optimize-sibling-calls -fn
 PROGRAM_OBJECT := $(PROGRAM_DIR)/program.o
 
 # Linked with program.c; the rest needs rules of its own.
-PROGRAM_NAMES  := $(filter-out program plugin contract_plugin bare tiny32, \
+# In machine code, or about x86's own registers.
+X86_PROGRAMS   := checkpointer jit rseq shadow_stack
+PROGRAM_NAMES  := $(filter-out program plugin contract_plugin bare tiny32 $(X86_PROGRAMS), \
 	$(patsubst tests/programs/%.c,%,$(wildcard tests/programs/*.c)))
 PROGRAMS       := $(PROGRAM_NAMES:%=$(PROGRAM_DIR)/%) $(addprefix $(PROGRAM_DIR)/, \
 	allocators_static checksums_static allocators_without_frame_pointer bare cxx plugin.so \
 	contract_O0 contract_O2 contract_static contract_without_semaphores \
 	contract_partly_unusable contract_plugin.so)
 ifeq ($(ARCH),x86)
-PROGRAMS       += $(PROGRAM_DIR)/tiny32
+PROGRAMS       += $(PROGRAM_DIR)/tiny32 $(X86_PROGRAMS:%=$(PROGRAM_DIR)/%)
 endif
 
 .PHONY: programs
