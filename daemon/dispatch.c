@@ -167,7 +167,7 @@ static void tick_target(struct state *state, struct target *target, double now)
 		state_rewatch_target(state, target, "it reports its own samples now");
 		return;
 	}
-	target_restore_probes(state->targets, target, now);
+	target_follow_tracer(target);
 	target_advance_generation(state->targets, target, now);
 	if (account)
 		account_tick(state->accounts, account, now);

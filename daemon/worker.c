@@ -84,6 +84,21 @@ static void release_debugged(struct state *state)
 	debugged_close(debugged);
 }
 
+static void check_debugged(struct state *state)
+{
+	struct target_check *checks;
+
+	pthread_mutex_lock(&state->lock);
+	checks = target_checks_take(state->targets);
+	pthread_mutex_unlock(&state->lock);
+	if (!checks)
+		return;
+	target_checks_run(checks);
+	pthread_mutex_lock(&state->lock);
+	target_checks_done(state->targets, checks);
+	pthread_mutex_unlock(&state->lock);
+}
+
 static void *work(void *context)
 {
 	struct worker *worker = context;
@@ -91,7 +106,10 @@ static void *work(void *context)
 	uint64_t wakes;
 
 	while (!__atomic_load_n(&worker->is_stopping, __ATOMIC_ACQUIRE)) {
-		bool is_put_off = attach_all(worker->state);
+		bool is_put_off;
+
+		check_debugged(worker->state);
+		is_put_off = attach_all(worker->state);
 
 		governor_try_again(worker->state);
 		state_detach_orphans(worker->state);

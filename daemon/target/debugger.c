@@ -4,59 +4,130 @@
  * writes it back when it removes its own or lets go: perhaps over a probe's breakpoint that came
  * later, perhaps a probe's breakpoint where there is no probe any more.
  */
+#include "clock.h"
 #include "log.h"
 #include "target/modules.h"
 #include "target/probe_check.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* ---- A probe's breakpoint may be overwritten ---- */
 
-static size_t count_missing(const struct target *target)
-{
-	size_t missing = 0;
-	char path[64];
-	int memory_fd;
+/* The probes of one target, to be looked at. */
+struct target_check {
+	struct target_check *next;
+	pid_t pid;
+	uint32_t slot, account;
+	size_t missing;
+	struct probe_place *places;
+	size_t place_count;
+};
 
-	snprintf(path, sizeof(path), "/proc/%d/mem", (int)target->identity.pid);
-	memory_fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (memory_fd < 0)
-		return 0;
-	for (size_t i = 0; i < target->module_count; i++)
-		if (target->modules[i].link)
-			missing += probe_check_missing(memory_fd, target->space,
-						       target->modules[i].module,
-						       target->modules[i].plan.points,
-						       target->modules[i].plan.point_count);
-	close(memory_fd);
-	return missing;
+void target_follow_tracer(struct target *target)
+{
+	bool is_traced = process_is_traced(target->identity.pid);
+
+	target->is_check_due |= target->is_traced && !is_traced;
+	target->is_traced = is_traced;
 }
 
-/*
- * While the debugger is there it may have stopped the process and taken its own breakpoints out for
- * that long. Where something else is mapped by now, nothing is missing.
- */
-void target_restore_probes(struct target_table *table, struct target *target, double now_seconds)
+static int add_places(struct target_check *check, const struct target *target,
+		      const struct target_module *probed)
 {
-	size_t missing = count_missing(target);
+	size_t count = probed->plan.point_count;
+	struct probe_place *grown =
+		reallocarray(check->places, check->place_count + count, sizeof(*grown));
 
-	if (!missing || process_is_traced(target->identity.pid) ||
-	    address_space_refresh(target->space))
-		return;
-	missing = count_missing(target);
-	if (!missing)
+	if (!grown)
+		return -ENOMEM;
+	check->places = grown;
+	for (size_t i = 0; i < count; i++) {
+		struct probe_place *place = &grown[check->place_count];
+		uint64_t offset = probed->plan.points[i].file_offset;
+
+		if (address_space_find(target->space, probed->module, offset, &place->address))
+			continue;
+		place->file_offset = offset;
+		place->module = module_hold(probed->module);
+		check->place_count++;
+	}
+	return 0;
+}
+
+static struct target_check *check_new(const struct target *target)
+{
+	struct target_check *check = calloc(1, sizeof(*check));
+
+	if (!check)
+		return NULL;
+	check->pid = target->identity.pid;
+	check->slot = target->slot;
+	check->account = target->account;
+	for (size_t i = 0; i < target->module_count; i++)
+		if (target->modules[i].link && add_places(check, target, &target->modules[i]))
+			break; /* the others count as there, and are restored all the same */
+	return check;
+}
+
+struct target_check *target_checks_take(struct target_table *table)
+{
+	struct target_check *checks = NULL;
+	struct target *target;
+	size_t cursor = 0;
+
+	while ((target = target_next(table, &cursor))) {
+		struct target_check *check;
+
+		if (!target->is_check_due)
+			continue;
+		target->is_check_due = false;
+		/* Where something else is mapped by now, nothing is missing. */
+		check = address_space_refresh(target->space) ? NULL : check_new(target);
+		if (!check)
+			continue;
+		check->next = checks;
+		checks = check;
+	}
+	return checks;
+}
+
+void target_checks_run(struct target_check *checks)
+{
+	for (; checks; checks = checks->next)
+		checks->missing =
+			probe_places_missing(checks->pid, checks->places, checks->place_count);
+}
+
+static void enter_check(struct target_table *table, const struct target_check *check)
+{
+	struct target *target = target_by_account(table, check->slot, check->account);
+
+	if (!target || !check->missing)
 		return;
 	log_write(LOG_WARN,
 		  "process %d (%s): a debugger has taken %zu probes out; they are put back",
-		  (int)target->identity.pid, target->identity.comm, missing);
+		  (int)target->identity.pid, target->identity.comm, check->missing);
 	__atomic_fetch_add(&probe_object_counters(table->object)[target->slot].vanished_probes,
-			   missing, __ATOMIC_RELAXED);
+			   check->missing, __ATOMIC_RELAXED);
 	/* A listener that comes writes breakpoints where the kernel believes that they are. */
-	target->sweep_due_seconds = now_seconds;
+	target->sweep_due_seconds = clock_monotonic_seconds();
+}
+
+void target_checks_done(struct target_table *table, struct target_check *checks)
+{
+	while (checks) {
+		struct target_check *next = checks->next;
+
+		enter_check(table, checks);
+		for (size_t i = 0; i < checks->place_count; i++)
+			module_release(checks->places[i].module);
+		free(checks->places);
+		free(checks);
+		checks = next;
+	}
 }
 
 /* ---- A probe's breakpoint may be written where there is none ---- */

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whether a probe's breakpoint is still in the text of its process: a debugger may take it out. */
+/* Whether breakpoints are still in the text of a process: a debugger may take them out. */
 #ifndef MEMWATCH_TARGET_PROBE_CHECK_H
 #define MEMWATCH_TARGET_PROBE_CHECK_H
 
-#include "probe/attach.h"
-#include "symbol/address_space.h"
+#include "symbol/module.h"
+
+struct probe_place {
+	uint64_t address;      /* in the process */
+	struct module *module; /* held */
+	uint64_t file_offset;
+};
 
 /*
- * How many of the points have none: where the process's memory is as the file is. memory_fd: of
- * /proc/PID/mem. What can't be read is not missing. space must know where the module is mapped.
+ * At how many of the places the process's memory is as the file is. What can't be read is not
+ * missing. May block for as long as the file's owner likes (FUSE): not to be called under a lock.
  */
-size_t probe_check_missing(int memory_fd, const struct address_space *space,
-			   const struct module *module, const struct probe_point *points,
-			   size_t point_count);
+size_t probe_places_missing(pid_t pid, const struct probe_place *places, size_t count);
 
 #endif

@@ -202,6 +202,8 @@ int target_watch(struct target_table *table, pid_t pid, uint64_t sampling_interv
 	target->asked_interval_bytes = sampling_interval_bytes;
 	target->space = address_space_new(pid, table->module_cache);
 	target->is_new = target->is_attach_due = true;
+	/* A tracer that came before the probes is the one that may take them out as it goes. */
+	target->is_traced = process_is_traced(pid);
 	open_slot(table, target);
 	error = target->space ? 0 : -ENOMEM;
 	/* First the lifecycle, then the probes: an exec or exit meanwhile is not missed. */

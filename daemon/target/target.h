@@ -64,6 +64,8 @@ struct target {
 	bool is_space_due;        /* the loader has mapped or unmapped something: read it anew */
 	bool is_contract_due;     /* it could report its own samples by now: to be watched anew */
 	bool is_attach_due;       /* and look for allocators in what it has mapped */
+	bool is_traced;           /* by ptrace, when last looked */
+	bool is_check_due;        /* its tracer has gone: perhaps with probes of ours */
 	bool is_work_under_way;   /* somebody attaches its probes now */
 	int attach_error;         /* reading its mappings failed: -errno of the last try */
 	uint32_t attach_epoch;    /* another one: links made for the task before are void */
@@ -182,11 +184,19 @@ uint32_t target_lease_count(const struct target *target);
 /* Begins a new generation when the current one has lasted long enough for the target's age. */
 void target_advance_generation(struct target_table *table, struct target *target,
 			       double now_seconds);
+
+/* Looks whether the process is traced, as each second: when its tracer has gone, a check is due. */
+void target_follow_tracer(struct target *target);
 /*
- * Puts back probes that a debugger has taken out, by work that becomes due. What was called
- * meanwhile is missing from the account, and counted as vanished_probes.
+ * Whether a tracer has taken probes out: taken under the lock, run without it, done under it again.
+ * Probes that are missing are put back by work that becomes due; what was called meanwhile is
+ * missing from the account, and counted as vanished_probes. NULL is fine.
  */
-void target_restore_probes(struct target_table *table, struct target *target, double now_seconds);
+struct target_check;
+struct target_check *target_checks_take(struct target_table *table);
+void target_checks_run(struct target_check *checks);
+void target_checks_done(struct target_table *table, struct target_check *checks);
+
 /* A fork has copied the breakpoints: their sweep becomes due. */
 void target_handle_fork(struct target *target, double now_seconds);
 
