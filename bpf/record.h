@@ -183,7 +183,7 @@ struct record_target_counters {
 	__u64 main_thread_exits;   /* the main thread ended and others go on */
 	__u64 invalid_samples; /* contract probes: sizes or weights that cannot be, not accounted */
 	__u64 reported_bytes;  /* contract probes: sum of all weights; bounds every sum of them */
-	__u64 vanished_probes;     /* a debugger took them out; the daemon counts and restores */
+	__u64 vanished_probes; /* a debugger took them out; the daemon counts and restores */
 };
 
 /* Probe hits of one target on one CPU: what its watch costs. Index: slot, per CPU. */
