@@ -88,10 +88,10 @@ static void assert_string(const cJSON *object, const char *name, const char *val
 	"recent_overhead_share budget_share forced over_budget sampling_interval_asked_bytes " \
 	"sampling_interval_raises"
 
-#define SITES_FIELDS                                                                               \
-	"pid comm start_time observed_seconds provider sampling_interval_bytes complete "          \
-	"incomplete_reason lost_events losses ended end_reason end_detail "                        \
-	"overhead_share " COST_CONTROL_FIELDS " outstanding_bytes "                                \
+#define SITES_FIELDS                                                                      \
+	"pid comm start_time observed_seconds provider sampling_interval_bytes complete " \
+	"incomplete_reason lost_events losses ended end_reason end_detail "               \
+	"overhead_share " COST_CONTROL_FIELDS " outstanding_bytes "                       \
 	"outstanding_bytes_stderr outstanding_objects sites_total sites"
 
 static void test_leaks_has_the_documented_fields(void **state)
