@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The probe on every allocator function: it is told by its cookie what the function means, and runs
- * at the function's entry and return. The outermost call owns the block: an inner call's block with
- * the same address is handed to it.
+ * The probe on every allocator function, told by its cookie what the function means. Of functions
+ * that return a block or a mapping it runs at the entry and at the return; of others at the entry
+ * alone. The outermost call owns the block: an inner call's block with the same address is handed to
+ * it.
  *
  * Of the programs at the end of this file the daemon loads those of its attach back end. In a
  * session the entry decides whether the return is probed; by the other back ends it always is, and
@@ -10,6 +11,7 @@
  */
 #include "block.h"
 #include "call.h"
+#include "contract.h"
 #include "mapping.h"
 #include "pending.h"
 #include "sample.h"
@@ -24,12 +26,19 @@ extern bool bpf_session_is_return(void) __ksym __weak;
 static __always_inline __u64 sample_block(const struct call *call, struct thread_state *state,
 					  __u64 size_bytes)
 {
-	__u64 interval_bytes = call->control->sampling_interval_bytes;
+	/* The daemon may raise it at any time: read once, or the weight is not the draw's. */
+	__u64 interval_bytes = *(volatile __u64 *)&call->control->sampling_interval_bytes;
 
 	if (size_bytes >= interval_bytes || interval_bytes <= 1)
 		return size_bytes;
 	if (!size_bytes)
 		size_bytes = 1;
+	/* Exponential distances have no memory: what is left of the old one may be drawn afresh. */
+	if (state->sampling_interval_bytes != interval_bytes) {
+		state->sampling_interval_bytes = interval_bytes;
+		state->bytes_until_sample =
+			sample_distance_bytes(bpf_get_prandom_u32(), interval_bytes);
+	}
 	state->bytes_until_sample -= size_bytes;
 	if (state->bytes_until_sample > 0)
 		return 0;
@@ -255,77 +264,119 @@ static __always_inline bool leave_call(const struct call *call)
 
 /* ---- The probe ---- */
 
-static __always_inline int enter(const struct call *call, struct record_target_hits *hits)
+/* Whether the cookie's target is known; fills in the call. */
+static __always_inline bool probe_open(struct call *call, struct pt_regs *ctx)
 {
-	__u32 operation = RECORD_COOKIE_OPERATION(call->cookie);
+	if (!call_open(call, ctx))
+		return false;
+	call->hits = bpf_map_lookup_elem(&target_hits, &call->slot);
+	return call->hits != NULL;
+}
 
+static __always_inline void count_stepped(const struct call *call)
+{
+	if (call->cookie & RECORD_COOKIE_SINGLE_STEPPED)
+		COUNT(call->hits->single_stepped);
+}
+
+/* Functions of which the entry says all. */
+static __always_inline int enter_alone(const struct call *call, __u32 operation)
+{
 	switch (operation) {
 	case RECORD_OPERATION_FREE:
-		COUNT(hits->frees);
+		COUNT(call->hits->frees);
 		return enter_free(call);
 	case RECORD_OPERATION_UNMAP:
-		COUNT(hits->frees);
+		COUNT(call->hits->frees);
 		return enter_unmap(call);
 	case RECORD_OPERATION_LOADER:
 		return enter_loader(call);
+	case RECORD_OPERATION_CONTRACT_ALLOCATE:
+	case RECORD_OPERATION_CONTRACT_FREE:
+		return enter_contract(call, operation);
 	default:
-		COUNT(hits->allocations);
-		return enter_call(call, operation);
+		return SKIP_RETURN;
 	}
 }
 
-static __always_inline void leave(const struct call *call, struct record_target_hits *hits)
+static __always_inline bool operation_returns(__u32 operation)
+{
+	return operation == RECORD_OPERATION_ALLOCATE || operation == RECORD_OPERATION_REALLOCATE ||
+	       operation == RECORD_OPERATION_MAP || operation == RECORD_OPERATION_REMAP;
+}
+
+static __always_inline void leave(const struct call *call)
 {
 	if (leave_call(call))
-		COUNT(hits->returns);
+		COUNT(call->hits->returns);
 	else
-		COUNT(hits->idle_returns);
+		COUNT(call->hits->idle_returns);
 }
 
 SEC("uprobe")
 int allocator_session(struct pt_regs *ctx)
 {
-	struct record_target_hits *hits;
 	struct call call;
 
-	if (!call_open(&call, ctx))
-		return SKIP_RETURN;
-	hits = bpf_map_lookup_elem(&target_hits, &call.slot);
-	if (!hits)
+	if (!probe_open(&call, ctx))
 		return SKIP_RETURN;
 	if (bpf_session_is_return()) {
-		leave(&call, hits);
+		leave(&call);
 		return 0;
 	}
-	return enter(&call, hits) ? SKIP_RETURN : PROBE_RETURN;
+	COUNT(call.hits->allocations);
+	count_stepped(&call);
+	return enter_call(&call, RECORD_COOKIE_OPERATION(call.cookie)) ? SKIP_RETURN : PROBE_RETURN;
 }
 
-/* Anything but 0 would take the breakpoint out, by a multi link before 6.13. */
+/*
+ * For what has no return worth seeing. That must not be a session: for one the kernel takes what
+ * lies on top of the stack for the return address, and replaces it whenever a listener has not said
+ * that it wants no return. The listener of another process that maps the same file is not even
+ * asked (uprobe_prog_run in kernel/trace/bpf_trace.c, handler_chain in kernel/events/uprobes.c). So
+ * the return of each of its frees would be probed for nothing; and in the midst of a function,
+ * where something else is on top of the stack, the program would break.
+ */
 SEC("uprobe")
-int allocator_entry(struct pt_regs *ctx)
+int allocator_alone(struct pt_regs *ctx)
 {
-	struct record_target_hits *hits;
 	struct call call;
 
-	if (!call_open(&call, ctx))
+	if (!probe_open(&call, ctx))
 		return 0;
-	hits = bpf_map_lookup_elem(&target_hits, &call.slot);
-	if (hits)
-		enter(&call, hits);
+	count_stepped(&call);
+	enter_alone(&call, RECORD_COOKIE_OPERATION(call.cookie));
 	return 0;
 }
 
+/* Of every function. Anything but 0 would take the breakpoint out, by a multi link before 6.13. */
+SEC("uprobe")
+int allocator_entry(struct pt_regs *ctx)
+{
+	struct call call;
+	__u32 operation;
+
+	if (!probe_open(&call, ctx))
+		return 0;
+	operation = RECORD_COOKIE_OPERATION(call.cookie);
+	count_stepped(&call);
+	if (operation_returns(operation)) {
+		COUNT(call.hits->allocations);
+		enter_call(&call, operation);
+	} else {
+		enter_alone(&call, operation);
+	}
+	return 0;
+}
+
+/* Of functions whose return matters. */
 SEC("uprobe")
 int allocator_return(struct pt_regs *ctx)
 {
-	struct record_target_hits *hits;
 	struct call call;
 
-	if (!call_open(&call, ctx))
-		return 0;
-	hits = bpf_map_lookup_elem(&target_hits, &call.slot);
-	if (hits)
-		leave(&call, hits);
+	if (probe_open(&call, ctx))
+		leave(&call);
 	return 0;
 }
 

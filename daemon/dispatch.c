@@ -163,6 +163,11 @@ static void tick_target(struct state *state, struct target *target, double now)
 		state_end_target(state, target, "unwatched");
 		return;
 	}
+	if (target->is_contract_due) {
+		state_rewatch_target(state, target, "it reports its own samples now");
+		return;
+	}
+	target_follow_tracer(target);
 	target_advance_generation(state->targets, target, now);
 	if (account)
 		account_tick(state->accounts, account, now);
@@ -187,5 +192,6 @@ void dispatch_tick(struct state *state)
 	check_lifecycles(state);
 	while ((target = target_next(state->targets, &cursor)))
 		tick_target(state, target, now);
+	retry_forget_ended(&state->retries);
 	pthread_mutex_unlock(&state->lock);
 }

@@ -2,11 +2,13 @@
 /* memwatchd: puts the rooms together, runs the event loop, takes everything down again. */
 #include "clock.h"
 #include "dispatch.h"
+#include "governor.h"
 #include "instance.h"
 #include "log.h"
 #include "notify.h"
 #include "options.h"
 #include "serve/serve.h"
+#include "target/seccomp_trial.h"
 #include "view/state.h"
 #include "worker.h"
 
@@ -113,6 +115,7 @@ static int open_loop(struct daemon *daemon)
 		return -errno;
 	error = error ? error : epoll_add(daemon, daemon->signal_fd);
 	error = error ? error : epoll_add(daemon, daemon->timer_fd);
+	error = error ? error : epoll_add(daemon, daemon->state.governor_fd);
 	error = error ? error : epoll_add(daemon, probe_object_event_fd(daemon->state.object));
 	return error;
 }
@@ -173,6 +176,18 @@ static int open_object(struct daemon *daemon)
 	return error ? error : check_backend(daemon);
 }
 
+static void try_seccomp(struct state *state)
+{
+	const struct seccomp_trial *trial = target_table_seccomp(state->targets);
+
+	seccomp_trial_run(state->targets);
+	if (trial->verdict != SECCOMP_HARMLESS)
+		log_write(LOG_WARN,
+			  "processes under a seccomp filter are not watched: of a child of our own "
+			  "under one, %s",
+			  trial->reason);
+}
+
 static void calibrate(struct state *state)
 {
 	struct process_error message = {""};
@@ -182,20 +197,31 @@ static void calibrate(struct state *state)
 			 "no attach back end works here");
 		return;
 	}
+	try_seccomp(state);
 	if (!probe_costs_calibrate(state->targets, &state->costs, &message))
 		return;
 	memcpy(state->calibration_error, message.message, sizeof(state->calibration_error));
 	log_write(LOG_WARN, "watching a child of our own failed: %s", message.message);
 }
 
+/* What SIGHUP can change. */
+static void apply_config(struct state *state, const struct config *config)
+{
+	state->sampling_interval_bytes = config->sampling_interval_bytes;
+	state->metrics_processes_max = config->metrics_processes_max;
+	state->budget_by_hand_share = config->budget_by_hand_percent / 100.0;
+	state->budget_by_policy_share = config->budget_by_policy_percent / 100.0;
+	state->retry_seconds = config->retry_seconds;
+}
+
 static int open_state(struct daemon *daemon)
 {
 	const struct config *config = &daemon->config;
 	struct state *state = &daemon->state;
+	int error;
 
 	state->start_time_seconds = clock_unix_seconds();
-	state->sampling_interval_bytes = config->sampling_interval_bytes;
-	state->metrics_processes_max = config->metrics_processes_max;
+	apply_config(state, config);
 	pthread_mutex_init(&state->lock, NULL);
 	pthread_cond_init(&state->attached, NULL);
 	state->modules = module_cache_new(config->symbol_cache_bytes, MODULES_MAX);
@@ -209,6 +235,11 @@ static int open_state(struct daemon *daemon)
 		return -ENOMEM;
 	}
 	calibrate(state);
+	error = governor_open(state);
+	if (error) {
+		log_write(LOG_ERROR, "cannot make a timer: %s", strerror(-error));
+		return error;
+	}
 	probe_object_set_handler(state->object, dispatch_event, state);
 	return 0;
 }
@@ -250,13 +281,12 @@ static void reload(struct daemon *daemon)
 		log_write(LOG_ERROR, "%s; the configuration stays as it was", message.message);
 	} else {
 		pthread_mutex_lock(&daemon->state.lock);
-		daemon->state.sampling_interval_bytes = config.sampling_interval_bytes;
-		daemon->state.metrics_processes_max = config.metrics_processes_max;
+		apply_config(&daemon->state, &config);
 		pthread_mutex_unlock(&daemon->state.lock);
 		apply_log_level(config.log_level);
 		log_write(LOG_NOTICE, "read the configuration again: sampling_interval, "
-				      "metrics_processes_max and log_level are in force, other "
-				      "keys take a restart");
+				      "budgets, retry_seconds, metrics_processes_max and log_level "
+				      "are in force, other keys take a restart");
 	}
 	notify_send("READY=1");
 }
@@ -296,16 +326,21 @@ static void run_loop(struct daemon *daemon)
 	while (goes_on) {
 		struct epoll_event events[4];
 		int count = epoll_wait(daemon->epoll_fd, events, 4, -1);
+		bool is_work_due = false;
 
 		for (int i = 0; i < count && goes_on; i++) {
 			if (events[i].data.fd == daemon->signal_fd)
 				goes_on = handle_signals(daemon);
 			else if (events[i].data.fd == daemon->timer_fd)
 				handle_timer(daemon);
+			else if (events[i].data.fd == daemon->state.governor_fd)
+				is_work_due |= governor_run(&daemon->state);
 			else
 				dispatch_events(&daemon->state);
+			is_work_due |= events[i].data.fd != daemon->state.governor_fd;
 		}
-		worker_wake(daemon->worker);
+		if (is_work_due)
+			worker_wake(daemon->worker);
 	}
 }
 
@@ -347,6 +382,7 @@ static void close_all(struct daemon *daemon)
 	worker_stop(daemon->worker);
 	/* Targets first: their probes go before anything else does. */
 	target_table_free(state->targets);
+	retry_list_clear(&state->retries);
 	postmortem_list_free(state->postmortems);
 	account_table_free(state->accounts);
 	if (state->modules)

@@ -2,7 +2,9 @@
 #include "worker.h"
 
 #include "clock.h"
+#include "governor.h"
 #include "log.h"
+#include "target/debugged.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -71,6 +73,32 @@ static void purge(struct worker *worker)
 	pthread_mutex_unlock(&state->lock);
 }
 
+/* Debuggers that have gone leave nothing to be feared. */
+static void release_debugged(struct state *state)
+{
+	struct debugged *debugged;
+
+	pthread_mutex_lock(&state->lock);
+	debugged = target_debugged_take(state->targets);
+	pthread_mutex_unlock(&state->lock);
+	debugged_close(debugged);
+}
+
+static void check_debugged(struct state *state)
+{
+	struct target_check *checks;
+
+	pthread_mutex_lock(&state->lock);
+	checks = target_checks_take(state->targets);
+	pthread_mutex_unlock(&state->lock);
+	if (!checks)
+		return;
+	target_checks_run(checks);
+	pthread_mutex_lock(&state->lock);
+	target_checks_done(state->targets, checks);
+	pthread_mutex_unlock(&state->lock);
+}
+
 static void *work(void *context)
 {
 	struct worker *worker = context;
@@ -78,9 +106,14 @@ static void *work(void *context)
 	uint64_t wakes;
 
 	while (!__atomic_load_n(&worker->is_stopping, __ATOMIC_ACQUIRE)) {
-		bool is_put_off = attach_all(worker->state);
+		bool is_put_off;
 
+		check_debugged(worker->state);
+		is_put_off = attach_all(worker->state);
+
+		governor_try_again(worker->state);
 		state_detach_orphans(worker->state);
+		release_debugged(worker->state);
 		purge(worker);
 		if (poll(&waits, 1, is_put_off ? PUT_OFF_MS : -1) > 0 &&
 		    read(worker->wake_fd, &wakes, sizeof(wakes)) < 0)

@@ -144,6 +144,7 @@ struct account *account_open(struct account_table *table, struct target *target,
 	account->number = target->account;
 	account->identity = target->identity;
 	account->sampling_interval_bytes = target->sampling_interval_bytes;
+	account->asked_interval_bytes = target->asked_interval_bytes;
 	account->began_seconds = target->watched_since_seconds;
 	account->target = target;
 	account->mappings = mapping_table_new(MAPPINGS_MAX, on_mapping_change, &storage->context);

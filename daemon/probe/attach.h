@@ -15,7 +15,11 @@ struct probe_point {
 	uint64_t cookie;
 	/* Where the file keeps the probe's semaphore (USDT), which the link raises; 0: none. */
 	uint64_t reference_counter_offset;
-	/* The function's meaning needs its return. Without it no return probe is attached. */
+	/*
+	 * The function's meaning needs its return: at the file offset the return address is on top
+	 * of the stack. Without it nothing may be attached that makes the kernel look for a return
+	 * address: a return probe, or a session.
+	 */
 	bool needs_return;
 };
 
@@ -25,8 +29,6 @@ struct probe_backend {
 	const char *name;
 	/* The programs it attaches, a set of 1 << enum probe_program. */
 	unsigned programs;
-	/* What the kernel wants to know of them when it loads them, 0: nothing. */
-	uint32_t expected_attach_type;
 	/*
 	 * Attaches the programs at every point of the file, for the thread group pid alone: other
 	 * processes that map the file get no breakpoints. path may be of /proc/PID/map_files. 0 or

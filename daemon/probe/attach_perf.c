@@ -78,7 +78,6 @@ static int perf_sweep(const struct probe_programs *programs, pid_t pid, const ch
 const struct probe_backend probe_backend_perf = {
 	.name = "perf",
 	.programs = 1U << PROBE_PROGRAM_ENTRY | 1U << PROBE_PROGRAM_RETURN,
-	.expected_attach_type = 0,
 	.attach = perf_attach,
 	.sweep = perf_sweep,
 	.detach = perf_detach,

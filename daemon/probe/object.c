@@ -4,6 +4,7 @@
 #include "log.h"
 #include "memwatch.skel.h"
 #include "probe/programs.h"
+#include "probe/usdt_table.h"
 #include "procfs.h"
 
 #include <bpf/bpf.h>
@@ -28,6 +29,7 @@ struct probe_object {
 	struct memwatch_bpf *skeleton;
 	struct probe_limits limits;
 	struct ring_buffer *ring;
+	struct usdt_table *usdt;
 	struct shared_map sites, controls, counters, host_counters, last_account;
 	int cpu_count;
 	bool has_safe_allocation; /* programs may allocate map elements as they run */
@@ -73,6 +75,7 @@ static struct probe_program_table program_table(const struct probe_object *objec
 
 	return (struct probe_program_table){{
 		[PROBE_PROGRAM_SESSION] = skeleton->progs.allocator_session,
+		[PROBE_PROGRAM_ALONE] = skeleton->progs.allocator_alone,
 		[PROBE_PROGRAM_ENTRY] = skeleton->progs.allocator_entry,
 		[PROBE_PROGRAM_RETURN] = skeleton->progs.allocator_return,
 		[PROBE_PROGRAM_SWEEP] = skeleton->progs.allocator_sweep,
@@ -249,6 +252,12 @@ int probe_object_open(const struct probe_limits *limits, const struct probe_back
 		explain_load_error(error, message);
 		goto out;
 	}
+	object->usdt = usdt_table_new(bpf_map__fd(object->skeleton->maps.usdt_arguments));
+	if (!object->usdt) {
+		error = -ENOMEM;
+		explain_load_error(error, message);
+		goto out;
+	}
 	object->ring = ring_buffer__new(bpf_map__fd(object->skeleton->maps.events), on_ring_record,
 					object, NULL);
 	if (!object->ring) {
@@ -276,6 +285,7 @@ void probe_object_close(struct probe_object *object)
 	if (!object)
 		return;
 	ring_buffer__free(object->ring);
+	usdt_table_free(object->usdt);
 	unmap_shared(&object->sites);
 	unmap_shared(&object->controls);
 	unmap_shared(&object->counters);
@@ -310,6 +320,11 @@ struct record_target_counters *probe_object_counters(const struct probe_object *
 const struct record_host_counters *probe_object_host_counters(const struct probe_object *object)
 {
 	return object->host_counters.memory;
+}
+
+struct usdt_table *probe_object_usdt(const struct probe_object *object)
+{
+	return object->usdt;
 }
 
 uint32_t probe_object_new_account(struct probe_object *object)
@@ -371,6 +386,8 @@ void probe_object_hits(const struct probe_object *object, uint32_t slot,
 			hits->frees += parts[cpu].frees;
 			hits->returns += parts[cpu].returns;
 			hits->idle_returns += parts[cpu].idle_returns;
+			hits->samples += parts[cpu].samples;
+			hits->single_stepped += parts[cpu].single_stepped;
 		}
 	}
 	free(parts);

@@ -30,10 +30,11 @@ struct probe_error {
 
 /* The programs that an attach back end puts into processes. */
 enum probe_program {
-	PROBE_PROGRAM_SESSION, /* at entry and return */
-	PROBE_PROGRAM_ENTRY,
-	PROBE_PROGRAM_RETURN,
-	PROBE_PROGRAM_SWEEP, /* listens to nothing */
+	PROBE_PROGRAM_SESSION, /* entry and return of functions whose return matters */
+	PROBE_PROGRAM_ALONE,   /* entry of the others */
+	PROBE_PROGRAM_ENTRY,   /* entry of any function */
+	PROBE_PROGRAM_RETURN,  /* return of functions whose return matters */
+	PROBE_PROGRAM_SWEEP,   /* listens to nothing */
 	PROBE_PROGRAMS_COUNT,
 };
 
@@ -60,6 +61,9 @@ struct record_site *probe_object_sites(const struct probe_object *object);
 struct record_target_control *probe_object_controls(const struct probe_object *object);
 struct record_target_counters *probe_object_counters(const struct probe_object *object);
 const struct record_host_counters *probe_object_host_counters(const struct probe_object *object);
+
+/* The descriptions of USDT arguments in use; owned by the object. */
+struct usdt_table *probe_object_usdt(const struct probe_object *object);
 
 /* An account number never given out before. */
 uint32_t probe_object_new_account(struct probe_object *object);

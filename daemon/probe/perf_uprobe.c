@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "probe/perf_uprobe.h"
 
+#include "probe/shield.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -69,7 +71,6 @@ static int event_open(bool is_return, pid_t pid, const char *path, const struct 
 	uint64_t counter_offset = point->reference_counter_offset;
 	struct uprobe_pmu pmu;
 	int error = pmu_describe(&pmu);
-	int fd;
 
 	if (error)
 		return error;
@@ -80,8 +81,9 @@ static int event_open(bool is_return, pid_t pid, const char *path, const struct 
 	attributes.config = counter_offset << pmu.reference_counter_shift;
 	if (is_return)
 		attributes.config |= 1ULL << pmu.return_bit;
-	fd = (int)syscall(SYS_perf_event_open, &attributes, pid, -1, -1, PERF_FLAG_FD_CLOEXEC);
-	return fd < 0 ? -errno : fd;
+	return (int)shield_call(&(struct shielded_call){
+		SYS_perf_event_open,
+		{(uintptr_t)&attributes, (unsigned long)pid, -1UL, -1UL, PERF_FLAG_FD_CLOEXEC}});
 }
 
 int perf_uprobe_open(int program_fd, bool is_return, pid_t pid, const char *path,
@@ -160,7 +162,7 @@ static void close_one_locked(void)
 
 	closing.is_closing = true;
 	pthread_mutex_unlock(&closing.lock);
-	close(fd);
+	shield_close(fd);
 	pthread_mutex_lock(&closing.lock);
 	closing.is_closing = false;
 	pthread_cond_broadcast(&closing.changed);
@@ -203,7 +205,7 @@ static void close_later_locked(struct queue *queue, int fd)
 		pthread_cond_wait(&closing.changed, &closing.lock);
 	/* Whoever has made the pause must not wait for its end. */
 	if (!is_started || queue->count == queue->size)
-		close(fd);
+		shield_close(fd);
 	else
 		queue_add(queue, fd);
 }

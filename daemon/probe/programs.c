@@ -5,15 +5,21 @@
 
 #include <bpf/libbpf.h>
 
+/* What the kernel wants to know of a program when it loads it; 0: nothing. */
+static uint32_t attach_type_of(enum probe_program which, const struct probe_backend *backend)
+{
+	if (which == PROBE_PROGRAM_SESSION)
+		return UPROBE_LINK_SESSION;
+	return backend == &probe_backend_perf ? 0 : UPROBE_LINK_MULTI;
+}
+
 void probe_programs_configure(const struct probe_program_table *table,
 			      const struct probe_backend *backend)
 {
 	for (unsigned which = 0; which < PROBE_PROGRAMS_COUNT; which++) {
 		bool is_used = backend && backend->programs & 1U << which;
-		uint32_t attach_type = is_used ? backend->expected_attach_type : 0;
+		uint32_t attach_type = is_used ? attach_type_of(which, backend) : 0;
 
-		if (which == PROBE_PROGRAM_SWEEP)
-			attach_type = UPROBE_LINK_MULTI;
 		bpf_program__set_autoload(table->program[which], is_used);
 		bpf_program__set_expected_attach_type(table->program[which],
 						      (enum bpf_attach_type)attach_type);

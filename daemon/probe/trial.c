@@ -159,6 +159,7 @@ static bool load(struct trial *trial)
 		return refuse(trial, "its trial cannot be prepared: %s", strerror(errno));
 	table = (struct probe_program_table){{
 		[PROBE_PROGRAM_SESSION] = trial->skeleton->progs.trial_session,
+		[PROBE_PROGRAM_ALONE] = trial->skeleton->progs.trial_alone,
 		[PROBE_PROGRAM_ENTRY] = trial->skeleton->progs.trial_entry,
 		[PROBE_PROGRAM_RETURN] = trial->skeleton->progs.trial_return,
 		[PROBE_PROGRAM_SWEEP] = trial->skeleton->progs.trial_sweep,

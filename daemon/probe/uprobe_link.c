@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "probe/uprobe_link.h"
 
+#include "probe/shield.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 #include <linux/bpf.h>
 
@@ -27,44 +28,59 @@ struct link_create {
 	uint32_t zero;
 };
 
-int uprobe_link_create(int program_fd, uint32_t attach_type, enum uprobe_link_end end, pid_t pid,
-		       const char *path, const struct probe_point *points, size_t point_count)
+static bool takes_in(enum uprobe_link_kind kind, const struct probe_point *point)
+{
+	switch (kind) {
+	case UPROBE_LINK_ENTRIES:
+		return true;
+	case UPROBE_LINK_ALONE:
+		return !point->needs_return;
+	default:
+		return point->needs_return;
+	}
+}
+
+int uprobe_link_open(int program_fd, enum uprobe_link_kind kind, pid_t pid, const char *path,
+		     const struct probe_point *points, size_t point_count, int *fd)
 {
 	uint64_t *offsets = calloc(point_count * 3, sizeof(*offsets));
 	uint64_t *cookies = offsets + point_count;
 	uint64_t *reference_counters = cookies + point_count;
-	struct link_create attributes = {.program_fd = (uint32_t)program_fd,
-					 .attach_type = attach_type,
-					 .path = (uintptr_t)path,
-					 .offsets = (uintptr_t)offsets,
-					 .reference_counter_offsets = (uintptr_t)reference_counters,
-					 .cookies = (uintptr_t)cookies,
-					 .pid = (uint32_t)pid};
+	struct link_create attributes = {
+		.program_fd = (uint32_t)program_fd,
+		.attach_type = kind == UPROBE_LINK_SESSIONS ? UPROBE_LINK_SESSION
+							    : UPROBE_LINK_MULTI,
+		.path = (uintptr_t)path,
+		.offsets = (uintptr_t)offsets,
+		.reference_counter_offsets = (uintptr_t)reference_counters,
+		.cookies = (uintptr_t)cookies,
+		.uprobe_flags = kind == UPROBE_LINK_RETURNS ? UPROBE_FLAG_RETURN : 0,
+		.pid = (uint32_t)pid,
+	};
 	uint32_t count = 0;
-	int fd;
 
+	*fd = -1;
 	if (!offsets)
 		return -ENOMEM;
-	if (end == UPROBE_LINK_RETURN)
-		attributes.uprobe_flags = UPROBE_FLAG_RETURN;
 	for (size_t i = 0; i < point_count; i++) {
-		if (end == UPROBE_LINK_RETURN && !points[i].needs_return)
+		if (!takes_in(kind, &points[i]))
 			continue;
 		offsets[count] = points[i].file_offset;
 		cookies[count] = points[i].cookie;
 		reference_counters[count++] = points[i].reference_counter_offset;
 	}
 	attributes.count = count;
-	fd = (int)syscall(SYS_bpf, BPF_LINK_CREATE, &attributes, sizeof(attributes));
-	if (fd < 0)
-		fd = -errno;
+	if (count)
+		*fd = (int)shield_call(&(struct shielded_call){
+			SYS_bpf, {BPF_LINK_CREATE, (uintptr_t)&attributes, sizeof(attributes)}});
 	free(offsets);
-	return fd;
+	return count && *fd < 0 ? *fd : 0;
 }
 
 void uprobe_link_close(int fd)
 {
-	close(fd);
+	if (fd >= 0)
+		shield_close(fd);
 }
 
 /*
@@ -75,11 +91,12 @@ void uprobe_link_close(int fd)
 int uprobe_link_sweep(const struct probe_programs *programs, pid_t pid, const char *path,
 		      const struct probe_point *points, size_t point_count)
 {
-	int fd = uprobe_link_create(programs->fd[PROBE_PROGRAM_SWEEP], UPROBE_LINK_MULTI,
-				    UPROBE_LINK_ENTRY, pid, path, points, point_count);
+	int fd;
+	int error = uprobe_link_open(programs->fd[PROBE_PROGRAM_SWEEP], UPROBE_LINK_ENTRIES, pid,
+				     path, points, point_count, &fd);
 
-	if (fd < 0)
-		return fd;
+	if (error)
+		return error;
 	uprobe_link_close(fd);
 	return 0;
 }

@@ -2,6 +2,8 @@
 /* The modules of a target that have been looked into, and the probes in them. Under the lock. */
 #include "target/modules.h"
 
+#include "probe/contract.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +68,8 @@ int target_module_add(struct target *target, const struct target_module *probed)
 void target_module_release(struct target_table *table, struct target_module *probed)
 {
 	target_link_orphan(table, probed->link);
+	/* Until the link is out, hits find another's description, in a slot that is disabled. */
+	contract_release(table->object, &probed->plan);
 	probe_plan_clear(&probed->plan);
 	module_release(probed->module);
 }
@@ -98,6 +102,26 @@ void target_modules_release_unmapped(struct target_table *table, struct target *
 			target_module_release(table, probed);
 	}
 	target->module_count = kept;
+}
+
+/* ---- Processes that report their own samples ---- */
+
+size_t target_contract_points(const struct target *target)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < target->module_count; i++)
+		count += target->modules[i].plan.contract_count;
+	return count;
+}
+
+bool target_is_contract_allocator(const struct target *target, const struct module *module,
+				  uint64_t file_offset)
+{
+	for (size_t i = 0; target->is_contract && i < target->module_count; i++)
+		if (target->modules[i].module == module)
+			return contract_is_allocator_code(&target->modules[i].plan, file_offset);
+	return false;
 }
 
 /* ---- In words and numbers ---- */

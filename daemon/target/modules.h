@@ -36,6 +36,8 @@ void target_modules_release(struct target_table *table, struct target *target);
  */
 void target_modules_release_unmapped(struct target_table *table, struct target *target,
 				     bool is_all);
+/* Contract probes that it has. */
+size_t target_contract_points(const struct target *target);
 /*
  * Fills in the target's probe counts and allocators: what its own mappings carry. Right after an
  * exec that is little: the probes that wait for the new program to map the old one's library again

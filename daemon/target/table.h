@@ -3,6 +3,8 @@
 #ifndef MEMWATCH_TARGET_TABLE_H
 #define MEMWATCH_TARGET_TABLE_H
 
+#include "target/debugged.h"
+#include "target/seccomp_trial.h"
 #include "target/target.h"
 
 struct target_table {
@@ -13,6 +15,8 @@ struct target_table {
 	bool *is_draining; /* of each slot: probes that name it are still on their way out */
 	size_t slot_count;
 	uint64_t last_lease_id;
+	struct seccomp_trial seccomp;
+	struct debugged *debugged;    /* unwatched under a debugger; NULL: none */
 	struct target_links *orphans; /* NULL: none */
 };
 
@@ -20,6 +24,9 @@ struct target_table {
 void target_link_orphan(struct target_table *table, struct probe_link *link);
 /* The slot is free again when the links handed over so far are out. */
 void target_slot_drain(struct target_table *table, uint32_t slot);
+/* Where a debugger is at work, breakpoints stay as the probes go. Before its modules are released.
+ */
+void target_hold_for_debugger(struct target_table *table, const struct target *target);
 /* Of a target that was unwatched while a work for it was under way. */
 void target_free(struct target_table *table, struct target *target);
 

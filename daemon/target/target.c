@@ -66,6 +66,7 @@ void target_table_free(struct target_table *table)
 	orphans = target_orphans_take(table);
 	target_orphans_detach(orphans);
 	target_orphans_free(table, orphans);
+	debugged_close(debugged_take(&table->debugged, true));
 	free(table->slots);
 	free(table->is_draining);
 	free(table);
@@ -109,10 +110,11 @@ static void open_slot(struct target_table *table, struct target *target)
 	counters->account = account;
 	begin_account(table, target, account);
 	control->sampling_interval_bytes = target->sampling_interval_bytes;
-	control->blocks_max = probe_object_limits(table->object)->blocks_max;
-	control->watch++;
+	control->watch = (control->watch + 1) & RECORD_WATCH_MASK;
 	target->cookie = (uint64_t)target->slot << RECORD_COOKIE_SLOT_SHIFT |
 			 (uint64_t)control->watch << RECORD_COOKIE_WATCH_SHIFT;
+	target_meter_begin(&target->meter, target->identity.pid);
+	target_table_share(table);
 	control->is_enabled = 1;
 }
 
@@ -188,6 +190,7 @@ int target_watch(struct target_table *table, pid_t pid, uint64_t sampling_interv
 		return -ENOTSUP;
 	}
 	error = process_check(pid, &identity, message);
+	error = error ? error : seccomp_check(&table->seccomp, pid, message);
 	if (error)
 		return error;
 	target = slot_take(table);
@@ -199,8 +202,11 @@ int target_watch(struct target_table *table, pid_t pid, uint64_t sampling_interv
 	}
 	target->identity = identity;
 	target->sampling_interval_bytes = sampling_interval_bytes;
+	target->asked_interval_bytes = sampling_interval_bytes;
 	target->space = address_space_new(pid, table->module_cache);
 	target->is_new = target->is_attach_due = true;
+	/* A tracer that came before the probes is the one that may take them out as it goes. */
+	target->is_traced = process_is_traced(pid);
 	open_slot(table, target);
 	error = target->space ? 0 : -ENOMEM;
 	/* First the lifecycle, then the probes: an exec or exit meanwhile is not missed. */
@@ -226,6 +232,7 @@ int target_check_watched(const struct target *target, struct process_error *mess
 
 void target_free(struct target_table *table, struct target *target)
 {
+	target_hold_for_debugger(table, target);
 	target_modules_release(table, target);
 	/* Nothing hits the probes of a process that is over: its slot can be another's at once. */
 	if (!target->is_over)
@@ -270,10 +277,13 @@ void target_handle_exec(struct target_table *table, struct target *target, uint3
 	 * Links follow the task. Those on files that the new program maps as well work from its
 	 * first instruction; so they stay, unless the task itself is another one now.
 	 */
-	if (is_leader_changed) {
+	if (is_leader_changed || target->is_contract) {
 		target_modules_release(table, target);
 		target->attach_epoch++;
 	}
+	/* What reports its own samples was probed in other places than the new program may need. */
+	target->is_contract = target->is_contract_due = false;
+	target->contract_refusal[0] = '\0';
 	target->prune_due_seconds = target->watched_since_seconds + PRUNE_DELAY_SECONDS;
 }
 
@@ -298,6 +308,11 @@ struct target *target_by_account(const struct target_table *table, uint32_t slot
 struct probe_object *target_table_object(const struct target_table *table)
 {
 	return table->object;
+}
+
+const struct seccomp_trial *target_table_seccomp(const struct target_table *table)
+{
+	return &table->seccomp;
 }
 
 size_t target_count(const struct target_table *table)

@@ -10,6 +10,7 @@
 
 #include "probe/attach.h"
 #include "symbol/address_space.h"
+#include "target/meter.h"
 #include "target/process.h"
 
 #define TARGET_LEASES_MAX 16
@@ -17,6 +18,7 @@
 struct target_lease {
 	uint64_t id;            /* 0: free */
 	double expires_seconds; /* monotonic clock */
+	double budget_share;    /* INFINITY: no limit */
 };
 
 struct target_module; /* a module that was looked into, see modules.h */
@@ -34,20 +36,37 @@ struct target {
 	uint64_t probe_count, single_stepped_count;
 	char allocators[64];
 	char attach_failure[200]; /* "" when every probe could be attached */
+	bool is_contract;         /* it reports its own samples, and is watched by these alone */
+	/* Why USDT probes by which it would do so are not used; "" when there are none. */
+	char contract_refusal[200];
 
 	uint32_t generation;
 	/* When each generation began (monotonic); index: generation % RECORD_GENERATIONS. */
 	double generation_start_seconds[RECORD_GENERATIONS];
 
 	bool is_persistent;
-	bool is_for_all; /* somebody who may see every process has asked for it */
+	bool is_retried;  /* ended over its budget it is watched again after a while (view/retry.h)
+			   */
+	uint32_t retries; /* how often it was already, without having kept within it for long */
+	bool is_for_all;  /* somebody who may see every process has asked for it */
 	struct target_lease leases[TARGET_LEASES_MAX];
+
+	/* What its probes may cost, and do. */
+	double persistent_budget_share; /* of who watches it for good; INFINITY: no limit */
+	struct target_meter meter;
+	struct budget budget;
+	uint64_t asked_interval_bytes; /* the sampling interval may have been raised since */
+	uint32_t interval_raises;      /* how often */
+	uint64_t blocks_used_next;     /* see share_is_getting_full() */
 
 	bool is_new;              /* nobody knows yet whether it can be watched */
 	bool is_over;             /* it has exited, or we do: nothing hits its probes any more */
 	bool is_unwatched;        /* freed when the work that is under way is done */
 	bool is_space_due;        /* the loader has mapped or unmapped something: read it anew */
+	bool is_contract_due;     /* it could report its own samples by now: to be watched anew */
 	bool is_attach_due;       /* and look for allocators in what it has mapped */
+	bool is_traced;           /* by ptrace, when last looked */
+	bool is_check_due;        /* its tracer has gone: perhaps with probes of ours */
 	bool is_work_under_way;   /* somebody attaches its probes now */
 	int attach_error;         /* reading its mappings failed: -errno of the last try */
 	uint32_t attach_epoch;    /* another one: links made for the task before are void */
@@ -59,6 +78,7 @@ struct target {
 };
 
 struct target_table;
+struct seccomp_trial;
 
 struct target_table *target_table_new(struct probe_object *object, struct module_cache *modules,
 				      const struct probe_backend *backend);
@@ -104,10 +124,19 @@ struct target_links *target_orphans_take(struct target_table *table);
 void target_orphans_detach(struct target_links *orphans);
 void target_orphans_free(struct target_table *table, struct target_links *orphans);
 
+/*
+ * Breakpoints that were left to a debugger (target/debugged.h) which has gone. To be closed without
+ * the lock.
+ */
+struct debugged;
+struct debugged *target_debugged_take(struct target_table *table);
+
 struct target *target_by_pid(const struct target_table *table, pid_t pid);
 /* NULL when the slot is free or has moved on to another account. */
 struct target *target_by_account(const struct target_table *table, uint32_t slot, uint32_t account);
 struct probe_object *target_table_object(const struct target_table *table);
+/* Made at the start. Borrowed. */
+const struct seccomp_trial *target_table_seccomp(const struct target_table *table);
 size_t target_count(const struct target_table *table);
 size_t target_max(const struct target_table *table);
 /* The next target at or after *cursor (start with 0), NULL at the end. */
@@ -128,9 +157,25 @@ void target_refresh_space(struct target *target);
  */
 void target_refresh_space_if_due(struct target *target);
 
+/*
+ * Whether this code belongs to an allocator that is not probed because the process reports its own
+ * samples: what it maps holds blocks, which are accounted already.
+ */
+bool target_is_contract_allocator(const struct target *target, const struct module *module,
+				  uint64_t file_offset);
+
 /* A lease for an observer; lease_id renews that one. Returns its id, 0 when there is no room. */
 uint64_t target_lease(struct target_table *table, struct target *target, uint64_t lease_id,
 		      double seconds, double now_seconds);
+/* What an observer lets its probes cost; INFINITY: no limit. */
+void target_set_lease_budget(struct target *target, uint64_t lease_id, double share);
+/* The largest of what those who hold it let its probes cost. */
+double target_budget_share(const struct target *target);
+/* From now on blocks are sampled at this interval; each that is held keeps its weight. */
+void target_raise_interval(struct target_table *table, struct target *target,
+			   uint64_t interval_bytes);
+/* Divides the tables of blocks and sites anew among all targets (see target/share.h). */
+void target_table_share(struct target_table *table);
 /* Ends one lease (0: all and the persistent watch). Returns whether anybody still holds it. */
 bool target_release(struct target *target, uint64_t lease_id);
 /* Ends leases that have run out. Returns whether anybody still holds the target. */
@@ -140,6 +185,19 @@ uint32_t target_lease_count(const struct target *target);
 /* Begins a new generation when the current one has lasted long enough for the target's age. */
 void target_advance_generation(struct target_table *table, struct target *target,
 			       double now_seconds);
+
+/* Looks whether the process is traced, as each second: when its tracer has gone, a check is due. */
+void target_follow_tracer(struct target *target);
+/*
+ * Whether a tracer has taken probes out: taken under the lock, run without it, done under it again.
+ * Probes that are missing are put back by work that becomes due; what was called meanwhile is
+ * missing from the account, and counted as vanished_probes. NULL is fine.
+ */
+struct target_check;
+struct target_check *target_checks_take(struct target_table *table);
+void target_checks_run(struct target_check *checks);
+void target_checks_done(struct target_table *table, struct target_check *checks);
+
 /* A fork has copied the breakpoints: their sweep becomes due. */
 void target_handle_fork(struct target *target, double now_seconds);
 

@@ -7,6 +7,7 @@
  */
 #include "clock.h"
 #include "log.h"
+#include "probe/contract.h"
 #include "target/modules.h"
 
 #include <stdio.h>
@@ -28,10 +29,12 @@
 /* One module to look into, or one to sweep. */
 struct work_item {
 	struct target_module probed;
+	struct contract contract; /* cleared as soon as its plan is made */
 	char path[128];
 	bool is_sweep;   /* probed.plan has copies of the points; module and link are not set */
 	bool is_skipped; /* planning the others took too long */
 	int error;
+	char failure[200]; /* what is not probed, if that takes more words than the error */
 };
 
 struct target_work {
@@ -40,7 +43,11 @@ struct target_work {
 	const struct probe_backend *backend;
 	pid_t pid;
 	uint64_t cookie;
-	uint32_t attach_epoch;
+	uint32_t attach_epoch, account;
+	bool is_first; /* nothing of it is probed yet */
+	bool is_contract, is_contract_due;
+	char contract_refusal[200];
+	size_t contract_points_left;
 	double plan_seconds;
 	struct work_item *items;
 	size_t item_count;
@@ -125,6 +132,13 @@ static bool is_due(double due_seconds, double now_seconds)
 	return due_seconds > 0 && now_seconds >= due_seconds;
 }
 
+static size_t contract_points_left(const struct target *target)
+{
+	size_t count = target_contract_points(target);
+
+	return count < CONTRACT_TARGET_POINTS_MAX ? CONTRACT_TARGET_POINTS_MAX - count : 0;
+}
+
 struct target_work *target_work_take(struct target_table *table, struct target *target)
 {
 	double now = clock_monotonic_seconds();
@@ -147,6 +161,10 @@ struct target_work *target_work_take(struct target_table *table, struct target *
 				     .pid = target->identity.pid,
 				     .cookie = target->cookie,
 				     .attach_epoch = target->attach_epoch,
+				     .account = target->account,
+				     .is_first = !target->module_count,
+				     .is_contract = target->is_contract,
+				     .contract_points_left = contract_points_left(target),
 				     .plan_seconds = target->plan_seconds};
 	target->is_work_under_way = true;
 	if (is_due(target->sweep_due_seconds, now)) {
@@ -193,6 +211,68 @@ static int attach(const struct target_work *work, struct work_item *item)
 				     plan->points, plan->point_count, &item->probed.link);
 }
 
+/* Whether it brings contract probes that can be used. */
+static bool read_contract(struct target_work *work, struct work_item *item)
+{
+	const struct module *module = item->probed.module;
+
+	/* Notes that cannot be read are none. */
+	contract_read(module_fd(module), &item->contract);
+	if (!item->contract.is_usable && item->contract.reason)
+		snprintf(work->contract_refusal, sizeof(work->contract_refusal),
+			 "its USDT probes " CONTRACT_PROVIDER " cannot be used: %s (%s)",
+			 item->contract.reason, module_path(module));
+	return item->contract.is_usable;
+}
+
+/*
+ * Before anything is probed: a process that reports its own samples is not to be probed in its
+ * malloc. When it turns out later (dlopen), it has to be watched anew: both in one account would
+ * count twice.
+ */
+static void find_contract(struct target_work *work)
+{
+	double began = clock_monotonic_seconds();
+	bool is_found = false;
+
+	for (size_t i = 0; i < work->item_count && work->plan_seconds <= PLAN_SECONDS_MAX; i++) {
+		if (work->items[i].is_sweep)
+			continue;
+		is_found |= read_contract(work, &work->items[i]);
+		work->plan_seconds += clock_monotonic_seconds() - began;
+		began = clock_monotonic_seconds();
+	}
+	if (is_found && !work->is_contract && work->is_first)
+		work->is_contract = true;
+	else if (is_found && !work->is_contract)
+		work->is_contract_due = true;
+}
+
+/* In a process that is watched by its contract probes the plan holds these. */
+static int plan_contract(struct target_work *work, struct work_item *item)
+{
+	const struct contract *contract = &item->contract;
+	struct probe_plan *plan = &item->probed.plan;
+	int error = contract_apply(work->object, contract, work->contract_points_left, plan);
+
+	work->contract_points_left -= error ? 0 : plan->contract_count;
+	if (error == -E2BIG)
+		snprintf(item->failure, sizeof(item->failure),
+			 "it has more than %d USDT probes " CONTRACT_PROVIDER " (%s)",
+			 CONTRACT_TARGET_POINTS_MAX, module_path(item->probed.module));
+	else if (error == -ENOSPC)
+		snprintf(item->failure, sizeof(item->failure),
+			 "there is no room left to describe the arguments of its USDT probes (%s)",
+			 module_path(item->probed.module));
+	else if (contract->is_usable && contract->refused_allocations)
+		snprintf(item->failure, sizeof(item->failure),
+			 "%zu of the places where it reports its allocations cannot be probed: %s "
+			 "(%s)",
+			 contract->refused_allocations, contract->reason,
+			 module_path(item->probed.module));
+	return error;
+}
+
 static void run_item(struct target_work *work, struct work_item *item)
 {
 	struct probe_plan *plan = &item->probed.plan;
@@ -210,6 +290,8 @@ static void run_item(struct target_work *work, struct work_item *item)
 		return;
 	}
 	probe_plan_make(module_fd(item->probed.module), plan);
+	if (!item->error && work->is_contract)
+		item->error = plan_contract(work, item);
 	work->plan_seconds += clock_monotonic_seconds() - began;
 	if (!item->error)
 		item->error = attach(work, item);
@@ -217,6 +299,7 @@ static void run_item(struct target_work *work, struct work_item *item)
 
 void target_work_run(struct target_work *work)
 {
+	find_contract(work);
 	for (size_t i = 0; i < work->item_count; i++)
 		run_item(work, &work->items[i]);
 }
@@ -232,11 +315,39 @@ static void note_failure(struct target *target, const struct work_item *item)
 			 PLAN_SECONDS_MAX);
 		return;
 	}
-	snprintf(target->attach_failure, sizeof(target->attach_failure),
-		 "probes could not be attached to %s: %s", module_path(item->probed.module),
-		 strerror(-item->error));
+	if (item->failure[0])
+		memcpy(target->attach_failure, item->failure, sizeof(item->failure));
+	else
+		snprintf(target->attach_failure, sizeof(target->attach_failure),
+			 "probes could not be attached to %s: %s", module_path(item->probed.module),
+			 strerror(-item->error));
 	log_write(LOG_WARN, "process %d (%s): %s", (int)target->identity.pid, target->identity.comm,
 		  target->attach_failure);
+}
+
+/*
+ * Links to the task that was the process before an exec by another thread hear nothing; and what
+ * the program before reported itself, the next one may not.
+ */
+static bool is_void(const struct target_work *work)
+{
+	const struct target *target = work->target;
+
+	return work->attach_epoch != target->attach_epoch ||
+	       (work->is_contract && work->account != target->account);
+}
+
+static void enter_contract(const struct target_work *work)
+{
+	struct target *target = work->target;
+
+	if (work->account != target->account || is_void(work))
+		return;
+	target->is_contract = work->is_contract;
+	target->is_contract_due |= work->is_contract_due;
+	if (work->contract_refusal[0])
+		memcpy(target->contract_refusal, work->contract_refusal,
+		       sizeof(target->contract_refusal));
 }
 
 static void enter_item(struct target_table *table, const struct target_work *work,
@@ -248,14 +359,16 @@ static void enter_item(struct target_table *table, const struct target_work *wor
 		probe_plan_clear(&item->probed.plan);
 		return;
 	}
-	/* Links to the task that was the process before an exec by another thread hear nothing. */
-	if (target->is_unwatched || work->attach_epoch != target->attach_epoch) {
+	contract_clear(&item->contract);
+	if (target->is_unwatched || is_void(work)) {
 		target_module_release(table, &item->probed);
 		return;
 	}
 	if (!item->error && !item->is_skipped)
 		item->error = target_module_add(target, &item->probed);
 	if (!item->error && !item->is_skipped) {
+		if (item->failure[0])
+			memcpy(target->attach_failure, item->failure, sizeof(item->failure));
 		/* What was mapped before the loader's probe was there, it has not told us of. */
 		target->is_attach_due |= item->probed.link != NULL;
 		return;
@@ -273,8 +386,9 @@ bool target_work_done(struct target_table *table, struct target_work *work)
 		enter_item(table, work, &work->items[i]);
 	target->is_work_under_way = false;
 	target->plan_seconds = work->plan_seconds;
-	if (work->attach_epoch != target->attach_epoch)
+	if (is_void(work))
 		target->is_attach_due = true;
+	enter_contract(work);
 	if (lives)
 		target_modules_describe(target);
 	else

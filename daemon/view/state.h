@@ -8,6 +8,7 @@
 #include "probe/backend.h"
 #include "target/calibrate.h"
 #include "target/target.h"
+#include "view/retry.h"
 
 #include <pthread.h>
 
@@ -25,7 +26,12 @@ struct state {
 	struct probe_costs costs;
 	char calibration_error[400];      /* "" when the calibration succeeded */
 	double start_time_seconds;        /* Unix time */
-	uint64_t sampling_interval_bytes; /* default; changed by SIGHUP */
+	uint64_t sampling_interval_bytes; /* default; changed by SIGHUP, as the next three */
+	double budget_by_hand_share, budget_by_policy_share;
+	double retry_seconds;
+	struct retry_list retries;
+	int governor_fd; /* a timer that runs while there is something to govern (governor.h) */
+	uint64_t ended_over_budget_total, intervals_raised_total;
 	uint32_t metrics_processes_max;
 	/* Losses of accounts that have ended, so that totals never fall. */
 	struct record_target_counters ended_losses;
@@ -40,6 +46,15 @@ void state_lock(struct state *state);
 
 /* Ends the watch of a target and its account. Under the lock. */
 void state_end_target(struct state *state, struct target *target, const char *reason);
+/*
+ * Ends the watch of a target and watches the process anew, for the same observers: because what it
+ * is watched by has changed. Under the lock.
+ */
+void state_rewatch_target(struct state *state, struct target *target, const char *reason);
+/* The same because it is over its budget, which the answers then explain with these numbers. */
+void state_end_over_budget(struct state *state, struct target *target);
+/* Looks at targets from now on, until none is left. Under the lock. */
+void state_start_governor(struct state *state);
 /* Ends the account alone, when the target goes on with another one. */
 void state_end_account(struct state *state, struct account *account, const char *reason,
 		       const struct record_target_counters *counters);
