@@ -34,7 +34,7 @@ struct config {
 
 /* What went wrong, with file, line, key and what would be right, ready to print. */
 struct config_error {
-	char message[512];
+	char message[640];
 };
 
 void config_set_defaults(struct config *config);
