@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "probe/object.h"
 
-#include "log.h"
 #include "memwatch.skel.h"
+#include "probe/load_log.h"
 #include "probe/usdt_table.h"
 #include "procfs.h"
 
@@ -40,19 +40,6 @@ struct probe_object {
 	void *handler_context;
 	uint64_t events, events_end; /* handled so far; where consuming stops for now */
 };
-
-static int log_libbpf(enum libbpf_print_level level, const char *format, va_list arguments)
-{
-	char line[512];
-
-	if (level == LIBBPF_DEBUG)
-		return 0;
-	vsnprintf(line, sizeof(line), format, arguments);
-	line[strcspn(line, "\n")] = '\0';
-	/* The verifier's reasons belong to a developer; the operator gets our own message. */
-	log_write(LOG_DETAIL, "%s", line);
-	return 0;
-}
 
 __attribute__((format(printf, 2, 3))) static void set_error(struct probe_error *error,
 							    const char *format, ...)
@@ -213,7 +200,7 @@ int probe_object_open(const struct probe_limits *limits, struct probe_object **o
 
 	if (!object)
 		return -ENOMEM;
-	libbpf_set_print(log_libbpf);
+	load_log_start();
 	object->limits = *limits;
 	object->cpu_count = libbpf_num_possible_cpus();
 	error = check_pid_namespace(message);
