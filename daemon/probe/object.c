@@ -3,6 +3,7 @@
 
 #include "memwatch.skel.h"
 #include "probe/load_log.h"
+#include "probe/session_call.h"
 #include "probe/usdt_table.h"
 #include "procfs.h"
 
@@ -35,6 +36,7 @@ struct probe_object {
 	struct usdt_table *usdt;
 	struct shared_map sites, controls, counters, host_counters, last_account;
 	int cpu_count;
+	int32_t session_is_return_id; /* of the kernel's function, not positive: it has none */
 	bool has_sessions;
 	probe_event_fn handler;
 	void *handler_context;
@@ -83,8 +85,10 @@ static int configure(struct probe_object *object)
 		bpf_program__set_autoload(skeleton->progs.allocator_alone, false);
 		bpf_program__set_autoload(skeleton->progs.allocator_session, false);
 		bpf_program__set_autoload(skeleton->progs.allocator_sweep, false);
+		return 0;
 	}
-	return 0;
+	return session_call_resolve(skeleton->progs.allocator_session,
+				    object->session_is_return_id);
 }
 
 static int map_shared(struct bpf_map *map, struct shared_map *shared)
@@ -186,8 +190,9 @@ static int read_types(struct probe_object *object, struct probe_error *message)
 			  strerror(errno));
 		return -ENOENT;
 	}
-	object->has_sessions =
-		btf__find_by_name_kind(btf, "bpf_session_is_return", BTF_KIND_FUNC) > 0;
+	object->session_is_return_id =
+		btf__find_by_name_kind(btf, "bpf_session_is_return", BTF_KIND_FUNC);
+	object->has_sessions = object->session_is_return_id > 0;
 	btf__free(btf);
 	return 0;
 }
