@@ -16,8 +16,8 @@ QEMU = "qemu-system-x86_64"
 BOOT_SECONDS = 300
 COMMAND_SECONDS = 300
 CONSOLE_TAIL_BYTES = 6000
-# panic=-1 reboots at once, and -no-reboot makes that the end: a kernel that panics is seen to.
-KERNEL_PARAMETERS = "console=ttyS0 panic=-1 edd=off quiet loglevel=5"
+# A fault of the kernel is a panic, at which it reboots at once, which -no-reboot makes the end.
+KERNEL_PARAMETERS = "console=ttyS0 oops=panic panic=-1 edd=off quiet loglevel=5"
 
 
 @dataclasses.dataclass
