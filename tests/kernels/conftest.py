@@ -10,6 +10,7 @@ import sys
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
+pytest.register_assert_rewrite("harness.compare")
 
 from harness import paths, wait  # noqa: E402
 from vm import kernels  # noqa: E402
