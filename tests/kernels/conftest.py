@@ -48,6 +48,7 @@ def machine(kernel):
     for program in (paths.MEMWATCHD, paths.MEMWATCHCTL, *(paths.PROGRAMS / name
                                                           for name in PROGRAMS)):
         image.add(program, f"/usr/bin/{program.name}")
+    image.add_applets()
     image.write("/init", (HERE / "vm/init.sh").read_text(), 0o755)
     image.write("/agent.sh", (HERE / "vm/agent.sh").read_text(), 0o755)
     image.write("/etc/memwatch/memwatchd.conf", "")

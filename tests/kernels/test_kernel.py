@@ -6,6 +6,7 @@ function here; `run` starts programs that are listed in conftest.py.
 from harness.compare import (assert_estimated, assert_exact, assert_nothing_lost,
                              by_direct_caller, truth_by_function)
 from harness.wait import eventually, eventually_passes
+from vm.remote import is_text_changed
 
 # The best that each kernel has; memwatchd finds it by trying.
 BACKENDS = {"6.1": "perf", "6.12": "multi", "newest": "session"}
@@ -80,9 +81,9 @@ def test_sigkill_of_memwatchd_leaves_no_probe_and_the_next_one_counts(daemon, ru
     program = run("threads")
     daemon.watch(program)
     program.tell("start")
-    assert program.is_text_changed(LIBC), "it is being watched"
+    assert is_text_changed(program.machine, program.pid, LIBC), "it is being watched"
     daemon.kill()
-    eventually(lambda: not program.is_text_changed(LIBC), "no probe is left")
+    eventually(lambda: not is_text_changed(program.machine, program.pid, LIBC), "no probe is left")
     # It answers after all of its threads have come to their end.
     program.tell("stop")
     program.tell("free_all")

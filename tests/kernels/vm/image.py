@@ -39,25 +39,41 @@ class Image:
     def inside(self, path):
         return self.folder / str(path).lstrip("/")
 
+    def made_room(self, path):
+        """Where the path lies in the image; its folder is there."""
+        path = pathlib.Path(path)
+        place = self.inside(os.path.realpath(path.parent) + "/" + path.name)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        return place
+
     def add(self, source, destination=None):
-        """A program or file with the libraries it needs; at its own path if no other is given."""
+        """A file, and a program's libraries; at its own path if no other is given."""
         source = pathlib.Path(source)
-        place = self.inside(destination or os.path.realpath(source.parent) + "/" + source.name)
+        place = self.made_room(destination or source)
         if place.is_symlink() or place.exists():
             return
-        place.parent.mkdir(parents=True, exist_ok=True)
         if source.is_symlink() and not destination:
             place.symlink_to(os.readlink(source))
             self.add(source.parent / os.readlink(source))
             return
         shutil.copy(source, place)
-        if os.access(source, os.X_OK) or ".so" in source.name:
-            for library in libraries_of(source):
-                self.add(library)
+        if os.access(source, os.X_OK):
+            self.add_libraries_of(source)
+
+    def add_libraries_of(self, path):
+        for library in libraries_of(path):
+            self.add(library)
+
+    def add_applets(self):
+        """busybox by all of its names that are not taken."""
+        done = subprocess.run([str(BUSYBOX), "--list"], capture_output=True, text=True, check=True)
+        for name in done.stdout.split():
+            taken = [self.inside(f"/usr/{folder}/{name}") for folder in ("bin", "sbin")]
+            if not any(path.exists() or path.is_symlink() for path in taken):
+                taken[0].symlink_to("busybox")
 
     def write(self, path, text, mode=0o644):
-        place = self.inside(path)
-        place.parent.mkdir(parents=True, exist_ok=True)
+        place = self.made_room(path)
         place.write_text(text)
         place.chmod(mode)
 

@@ -27,6 +27,12 @@ done
 """
 
 
+def is_text_changed(machine, pid, name):
+    """Whether breakpoints are in the executable pages of the file that the process maps."""
+    command = CHANGED_TEXT.format(name=name, pid=pid).replace("\n", " ")
+    return machine.run(command).output != ""
+
+
 class RemoteDaemon:
     LOG = "/run/memwatchd.log"
 
@@ -132,11 +138,6 @@ class RemoteProgram:
 
     def close(self):
         self.machine.run(f"kill -KILL {self.pid}; rm -f {self._files}.*")
-
-    def is_text_changed(self, name):
-        """Whether breakpoints are in the executable pages of the mapped file."""
-        command = CHANGED_TEXT.format(name=name, pid=self.pid).replace("\n", " ")
-        return self.machine.run(command).output != ""
 
     def _next_line(self):
         line = self.machine.run(f"sed -n {self._lines_read + 1}p {self._files}.out").output
