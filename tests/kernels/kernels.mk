@@ -12,7 +12,7 @@ test-kernels:
 	@deploy/install-deps --check
 	@$(MAKE) --no-print-directory --output-sync=target all programs
 	@cd tests/kernels && $(PYTHON) -B -m vm.kernels $(abspath $(BUILD))/kernels
-	@$(MAKE) --no-print-directory --output-sync=target -j2 $(KERNEL_TESTS)
+	@$(MAKE) --no-print-directory --output-sync=target --keep-going -j2 $(KERNEL_TESTS)
 
 # $(call kernel_test,series,file): nothing where the kernel is not there, which has been said before
 kernel_test = @if [ -e $(BUILD)/kernels/kernel-$(1).json ]; then \
