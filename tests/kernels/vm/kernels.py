@@ -34,7 +34,7 @@ class Kernel:
     series: str
     package: str
     version: str
-    path: str
+    path: pathlib.Path
 
 
 def _number(image):
@@ -73,7 +73,7 @@ def _fetch(series, cache, may_retry=True):
                 raise
             suite.forget()
             return _fetch(series, cache, may_retry=False)
-    return Kernel(series.name, image["Package"], image["Version"], str(path))
+    return Kernel(series.name, image["Package"], image["Version"], path)
 
 
 def _record(series, cache):
@@ -82,17 +82,18 @@ def _record(series, cache):
 
 def _remember(kernel, record):
     former = recall_one(record)
-    if former and former.path != kernel.path:
-        pathlib.Path(former.path).unlink(missing_ok=True)
-    record.write_text(json.dumps(dataclasses.asdict(kernel)))
+    if former and former.path.name != kernel.path.name:
+        former.path.unlink()
+    record.write_text(json.dumps({**dataclasses.asdict(kernel), "path": kernel.path.name}))
 
 
 def recall_one(record):
     """What was fetched before; None if that is gone."""
     if not record.exists():
         return None
-    kernel = Kernel(**json.loads(record.read_text()))
-    return kernel if pathlib.Path(kernel.path).exists() else None
+    known = json.loads(record.read_text())
+    kernel = Kernel(**{**known, "path": record.parent / known["path"]})
+    return kernel if kernel.path.exists() else None
 
 
 def recall(cache):

@@ -41,7 +41,7 @@ class Machine:
         self._process = subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", QEMU, "-nodefaults", "-no-user-config",
              "-no-reboot", "-display", "none", "-accel", "tcg", "-cpu", "max", "-smp", "2",
-             "-m", str(memory_mib), "-kernel", kernel.path, "-initrd", str(archive),
+             "-m", str(memory_mib), "-kernel", str(kernel.path), "-initrd", str(archive),
              "-serial", f"file:{console}", "-serial", "stdio",
              "-append", f"{KERNEL_PARAMETERS} {parameters}"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
