@@ -9,7 +9,7 @@
  * pointers (seen in Debian's 7.2 within a minute; also
  * open-telemetry/opentelemetry-ebpf-instrumentation #3056). A program with a tail call is left on
  * its thread's stack. The verifier knows that ours is never made and removes it, so it costs
- * nothing.
+ * nothing; nor does it need a map, which programs of different attach types could not share.
  */
 #ifndef MEMWATCH_KERNEL_STACK_H
 #define MEMWATCH_KERNEL_STACK_H
@@ -18,14 +18,6 @@
 
 #include <bpf/bpf_helpers.h>
 
-/* Stays empty. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, __u32);
-} no_programs SEC(".maps") __weak;
-
 /* Never set. Read-only data, which is known to the verifier but not to the compiler. */
 const volatile bool is_tail_called SEC(".rodata") __weak = false;
 
@@ -33,7 +25,7 @@ const volatile bool is_tail_called SEC(".rodata") __weak = false;
 static __always_inline void stay_on_kernel_stack(void *ctx)
 {
 	if (is_tail_called)
-		bpf_tail_call(ctx, &no_programs, 0);
+		bpf_tail_call(ctx, NULL, 0);
 }
 
 #endif
