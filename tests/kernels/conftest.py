@@ -22,7 +22,7 @@ CACHE = paths.BUILD / "kernels"
 HERE = pathlib.Path(__file__).resolve().parent
 # An emulated processor is some thirty times slower, and two of them share two real ones.
 PATIENCE = 20
-PROGRAMS = ("allocators", "sampled", "threads", "oom_victim")
+PROGRAMS = ("allocators", "sampled", "threads", "oom_victim", "under_seccomp")
 
 
 def pytest_addoption(parser):

@@ -77,6 +77,19 @@ def oom_of(daemon, pid):
     return next((oom for oom in daemon.ctl("oom")["ooms"] if oom["pid"] == pid), None)
 
 
+def test_a_process_under_a_seccomp_filter_is_watched_exactly_or_not_at_all(daemon, run):
+    """Linux 6.11 to 6.13 kill it at its first probed return."""
+    program = run("under_seccomp", "filter")
+    checks = {check["name"]: check["state"] for check in daemon.ctl("doctor")["checks"]}
+    is_harmless = checks["seccomp filters"] == "ok"
+    outcome = daemon.try_ctl("watch", "--pid", program.pid, "--exact")
+    assert (outcome.status == 0) == is_harmless, outcome
+    program.tell("allocate 100")
+    if is_harmless:
+        assert_exact(daemon, program)
+    assert program.end() == ""
+
+
 def test_sigkill_of_memwatchd_leaves_no_probe_and_the_next_one_counts(daemon, run):
     program = run("threads")
     daemon.watch(program)
