@@ -2,8 +2,8 @@
 /*
  * The probe on every allocator function, told by its cookie what the function means. Of functions
  * that return a block or a mapping it runs at the entry and at the return; of others at the entry
- * alone. The outermost call owns the block: an inner call's block with the same address is handed to
- * it.
+ * alone. The outermost call owns the block: an inner call's block with the same address is handed
+ * to it.
  *
  * Of the programs at the end of this file the daemon loads those of its attach back end. In a
  * session the entry decides whether the return is probed; by the other back ends it always is, and
@@ -18,7 +18,7 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-extern bool bpf_session_is_return(void) __ksym __weak;
+static bool (*const session_is_return)(void *ctx) = (void *)RECORD_SESSION_IS_RETURN;
 
 /* ---- Entry ---- */
 
@@ -320,7 +320,7 @@ int allocator_session(struct pt_regs *ctx)
 
 	if (!probe_open(&call, ctx))
 		return SKIP_RETURN;
-	if (bpf_session_is_return()) {
+	if (session_is_return(ctx)) {
 		leave(&call);
 		return 0;
 	}

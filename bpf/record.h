@@ -23,6 +23,9 @@
 #define RECORD_COMM_LENGTH 16
 /* Targets are numbered by slot; the slot travels in the attach cookie. */
 #define RECORD_TARGETS_MAX 1024
+/* Stands for the kernel's bpf_session_is_return() until the daemon loads the program: the number of
+ * a helper that no kernel has. See daemon/probe/session_call.h. */
+#define RECORD_SESSION_IS_RETURN 0x6d77
 
 /* ---- What a probed function means: packed into the attach cookie (see daemon/probe/allocator.h)
  */
@@ -55,8 +58,8 @@ enum record_operation {
  * cookie: bits 0-3 operation, 4-6 size argument, 7-9 count argument (a factor of the size),
  * 10-12 argument that holds the old block, 13-15 argument that points to where the block's address
  * is stored (none: the return value is the address), 16-23 flags, 24 single-stepped, 25-37 number
- * of the watch (slots are used again, and probes of an earlier watch may still be there), 38-47 slot
- * of the target, 48-63 of a USDT probe where its arguments are described (index into
+ * of the watch (slots are used again, and probes of an earlier watch may still be there), 38-47
+ * slot of the target, 48-63 of a USDT probe where its arguments are described (index into
  * usdt_arguments).
  */
 #define RECORD_COOKIE(operation, size, count, old, result, flags)                             \

@@ -42,8 +42,8 @@ static int session_attach(const struct probe_programs *programs, pid_t pid, cons
 
 const struct probe_backend probe_backend_session = {
 	.name = "session",
-	.programs = 1U << PROBE_PROGRAM_SESSION | 1U << PROBE_PROGRAM_ALONE |
-		    1U << PROBE_PROGRAM_SWEEP,
+	.programs =
+		1U << PROBE_PROGRAM_SESSION | 1U << PROBE_PROGRAM_ALONE | 1U << PROBE_PROGRAM_SWEEP,
 	.attach = session_attach,
 	.sweep = uprobe_link_sweep,
 	.detach = session_detach,

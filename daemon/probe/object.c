@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "probe/object.h"
 
-#include "log.h"
 #include "memwatch.skel.h"
+#include "probe/load_log.h"
 #include "probe/programs.h"
+#include "probe/session_call.h"
 #include "probe/usdt_table.h"
 #include "procfs.h"
 
@@ -32,30 +33,13 @@ struct probe_object {
 	struct usdt_table *usdt;
 	struct shared_map sites, controls, counters, host_counters, last_account;
 	int cpu_count;
-	bool has_safe_allocation; /* programs may allocate map elements as they run */
+	bool has_safe_allocation;     /* programs may allocate map elements as they run */
+	int32_t session_is_return_id; /* of the kernel's function, not positive: it has none */
 	struct probe_programs programs;
 	probe_event_fn handler;
 	void *handler_context;
 	uint64_t events, events_end; /* handled so far; where consuming stops for now */
 };
-
-static int log_libbpf(enum libbpf_print_level level, const char *format, va_list arguments)
-{
-	char line[512];
-
-	if (level == LIBBPF_DEBUG)
-		return 0;
-	vsnprintf(line, sizeof(line), format, arguments);
-	line[strcspn(line, "\n")] = '\0';
-	/* The verifier's reasons belong to a developer; the operator gets our own message. */
-	log_write(LOG_DETAIL, "%s", line);
-	return 0;
-}
-
-void probe_object_log_library(void)
-{
-	libbpf_set_print(log_libbpf);
-}
 
 __attribute__((format(printf, 2, 3))) static void set_error(struct probe_error *error,
 							    const char *format, ...)
@@ -110,7 +94,10 @@ static int configure(struct probe_object *object)
 		allocate_elements_at_load(skeleton->maps.blocks);
 		allocate_elements_at_load(skeleton->maps.site_index);
 	}
-	return 0;
+	if (object->session_is_return_id <= 0)
+		return 0;
+	return session_call_resolve(skeleton->progs.allocator_session,
+				    object->session_is_return_id);
 }
 
 static int map_shared(struct bpf_map *map, struct shared_map *shared)
@@ -212,6 +199,8 @@ static int read_types(struct probe_object *object, struct probe_error *message)
 			  strerror(errno));
 		return -ENOENT;
 	}
+	object->session_is_return_id =
+		btf__find_by_name_kind(btf, "bpf_session_is_return", BTF_KIND_FUNC);
 	/* Before 6.1 the kernel had no allocator for it, and warns of such maps in its log. */
 	object->has_safe_allocation =
 		btf__find_by_name_kind(btf, "bpf_mem_alloc", BTF_KIND_STRUCT) > 0;
@@ -228,7 +217,7 @@ int probe_object_open(const struct probe_limits *limits, const struct probe_back
 
 	if (!object)
 		return -ENOMEM;
-	probe_object_log_library();
+	load_log_start();
 	object->limits = *limits;
 	object->cpu_count = libbpf_num_possible_cpus();
 	error = check_pid_namespace(message);

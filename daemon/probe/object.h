@@ -45,8 +45,6 @@ struct probe_programs {
 
 struct probe_backend;
 
-/* Sends what libbpf has to say to the log. */
-void probe_object_log_library(void);
 /*
  * Loads and verifies everything, of the back ends' programs those of this one (NULL: none, nothing
  * can be watched then); attaches the tracepoints. 0 or -errno with the error filled.

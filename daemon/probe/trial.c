@@ -2,6 +2,7 @@
 /* Tries an attach back end: a child of our own with threads calls a function that is probed. */
 #include "probe/backend.h"
 
+#include "probe/load_log.h"
 #include "probe/programs.h"
 #include "trial.skel.h"
 
@@ -254,7 +255,7 @@ bool probe_backend_try(const struct probe_backend *backend, char *reason, size_t
 	struct child child = {.pid = -1};
 	bool works = false;
 
-	probe_object_log_library();
+	load_log_start();
 	reason[0] = '\0';
 	if (load(&trial)) {
 		int error = child_start(&child);

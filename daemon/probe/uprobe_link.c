@@ -48,8 +48,8 @@ int uprobe_link_open(int program_fd, enum uprobe_link_kind kind, pid_t pid, cons
 	uint64_t *reference_counters = cookies + point_count;
 	struct link_create attributes = {
 		.program_fd = (uint32_t)program_fd,
-		.attach_type = kind == UPROBE_LINK_SESSIONS ? UPROBE_LINK_SESSION
-							    : UPROBE_LINK_MULTI,
+		.attach_type =
+			kind == UPROBE_LINK_SESSIONS ? UPROBE_LINK_SESSION : UPROBE_LINK_MULTI,
 		.path = (uintptr_t)path,
 		.offsets = (uintptr_t)offsets,
 		.reference_counter_offsets = (uintptr_t)reference_counters,

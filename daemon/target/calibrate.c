@@ -185,8 +185,8 @@ static int attach_stepped(struct target_table *table, const struct target *targe
 			  target->cookie};
 
 	dl_iterate_phdr(find_file_offset, &point.file_offset);
-	return table->backend->attach(probe_object_programs(table->object), target->identity.pid, "/proc/self/exe", &point,
-				      1, link);
+	return table->backend->attach(probe_object_programs(table->object), target->identity.pid,
+				      "/proc/self/exe", &point, 1, link);
 }
 
 static int measure_watched(struct target_table *table, struct child *child, uint64_t interval_bytes,

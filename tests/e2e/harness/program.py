@@ -14,10 +14,10 @@ class Program:
     def __init__(self, *command, user=None):
         """command: a program of tests/programs with its arguments, or a path with a slash."""
         name, *arguments = (str(word) for word in command)
-        executable = name if "/" in name else str(paths.PROGRAMS / name)
+        self.executable = name if "/" in name else str(paths.PROGRAMS / name)
         self._pending = b""
         self.process = subprocess.Popen(
-            [executable, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            [self.executable, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, bufsize=0, user=user, group=user,
             extra_groups=None if user is None else [])
         self.pid = self.process.pid
