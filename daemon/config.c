@@ -149,7 +149,7 @@ static void error_set_unknown_key(struct config_error *error, const struct posit
 {
 	size_t nearest = 0;
 	size_t nearest_distance = SIZE_MAX;
-	char known[256] = "";
+	char known[400] = "";
 
 	for (size_t i = 0; i < KEY_COUNT; i++) {
 		size_t distance = edit_distance(name, keys[i].name);
