@@ -119,7 +119,8 @@ static int find_module(struct address_space *space, const struct address_range *
 	if (!known) {
 		if (space->file_count == FILES_MAX)
 			return 0;
-		if (space->file_count == space->file_capacity && grow_files(space))
+		if ((!space->files || space->file_count == space->file_capacity) &&
+		    grow_files(space))
 			return -ENOMEM;
 		known = &space->files[space->file_count++];
 		*known = (struct known_file){.file.id = id};
