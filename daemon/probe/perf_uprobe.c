@@ -69,7 +69,7 @@ static int event_open(bool is_return, pid_t pid, const char *path, const struct 
 					     /* It counts nothing; its program runs all the same. */
 					     .disabled = 1};
 	uint64_t counter_offset = point->reference_counter_offset;
-	struct uprobe_pmu pmu;
+	struct uprobe_pmu pmu = {0};
 	int error = pmu_describe(&pmu);
 
 	if (error)
