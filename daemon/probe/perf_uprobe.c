@@ -118,7 +118,7 @@ int perf_uprobe_open(int program_fd, bool is_return, pid_t pid, const char *path
  * whoever detaches waits: each probe that is still to be removed slows its process down, and
  * watching again and again must not pile them up.
  */
-#define LIVING_MAX 1024
+#define LIVING_MAX 2048
 #define DEAD_MAX   8192
 
 struct queue {

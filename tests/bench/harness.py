@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 START_SECONDS = 60  # for a program to say that it is ready; bpftrace takes several
-READY_SECONDS = 10
+READY_SECONDS = 60
 STOP_SECONDS = 10
 
 # Clock of the CPU time of a whole process in ns, threads that ended included: what
