@@ -2,8 +2,10 @@
 /*
  * The probe on every allocator function: one program, told by its cookie what the function means.
  *
- * It runs at the function's entry and, unless it says there that it needn't, at its return. The
- * outermost call owns the block: an inner call's block with the same address is handed to it.
+ * It runs at the function's entry and, unless it says there that it needn't, at its return. An
+ * exception must not pass a return probe (the unwinder takes its trampoline for the end of the
+ * stack), so that functions which throw have entry probes at each instruction that returns instead.
+ * The outermost call owns the block: an inner call's block in the same place is handed to it.
  */
 #include "block.h"
 #include "call.h"
@@ -99,18 +101,18 @@ static __always_inline bool pending_set_allocation(const struct call *call,
 	} else if (!pending->is_nested) {
 		pending->weight_bytes = sample_block(call, state, pending->size_bytes);
 	}
-	if (RECORD_COOKIE_OPERATION(call->cookie) == RECORD_OPERATION_REALLOCATE) {
+	if (RECORD_COOKIE_OLD(call->cookie) != RECORD_ARGUMENT_NONE) {
 		pending->old_address = call_argument(call, RECORD_COOKIE_OLD(call->cookie));
 		if (tail_caller->has_old && tail_caller->old_address == pending->old_address) {
 			pending->old = tail_caller->old;
 			pending->has_old = 1;
 		} else if (pending->old_address) {
 			pending->has_old = block_take(call, pending->old_address, &pending->old);
-			if (!pending->has_old && call_is_exact(call))
+			if (!pending->has_old && !pending->is_nested && call_is_exact(call))
 				COUNT(call->counters->unknown_frees);
 		}
 	}
-	return pending->weight_bytes || call_is_exact(call) ||
+	return pending->weight_bytes || pending->has_old || call_is_exact(call) ||
 	       RECORD_COOKIE_FLAGS(call->cookie) & RECORD_FUNCTION_MAY_NEST;
 }
 
@@ -161,10 +163,11 @@ static __always_inline int enter_call(const struct call *call, __u32 operation)
 	if (!must_return) {
 		state->skipped_stack_pointer = stack_pointer;
 		state->skipped_address = PT_REGS_IP(call->ctx);
+		state->skipped_cookie = call->cookie;
 		return SKIP_RETURN;
 	}
 	state->depth = depth + 1;
-	return PROBE_RETURN;
+	return pending->function_flags & RECORD_FUNCTION_HAS_EXITS ? SKIP_RETURN : PROBE_RETURN;
 }
 
 /* ---- Return ---- */
@@ -175,6 +178,9 @@ static __always_inline __u64 call_result(const struct call *call,
 {
 	__u64 address = PT_REGS_RC(call->ctx);
 
+	/* jemalloc's xallocx returns the size that the block has now, whether it worked or not. */
+	if (pending->operation == RECORD_OPERATION_RESIZE)
+		return address >= pending->size_bytes ? pending->old_address : 0;
 	if (!pending->result_pointer)
 		return address;
 	if (address) /* posix_memalign returns an error number */
@@ -200,14 +206,14 @@ static __always_inline void leave_allocation(const struct call *call, struct thr
 	__u64 address = call_result(call, pending);
 
 	if (!address) {
-		bool is_freed = pending->old_address && !pending->size_bytes &&
-				pending->function_flags & RECORD_FUNCTION_ZERO_FREES;
+		bool is_zero_freed = pending->old_address && !pending->size_bytes &&
+				     pending->function_flags & RECORD_FUNCTION_ZERO_FREES;
 
-		if (!is_freed)
+		if (!is_zero_freed && pending->operation != RECORD_OPERATION_RESIZE)
 			count_failure(call, pending);
 		if (!pending->has_old)
 			return;
-		if (is_freed)
+		if (is_zero_freed || pending->function_flags & RECORD_FUNCTION_FAIL_FREES)
 			block_count_freed(&pending->old);
 		else
 			restore_old_block(call, state, pending);
@@ -219,16 +225,18 @@ static __always_inline void leave_allocation(const struct call *call, struct thr
 		block_born(call, state, pending, address);
 }
 
-static __always_inline int leave_call(const struct call *call)
+static __always_inline int leave_call(const struct call *call, bool is_exit)
 {
 	struct thread_state *state = thread_state_get(call, 0);
-	/* The return has popped its address. */
-	__u64 stack_pointer = PT_REGS_SP(call->ctx) - sizeof(__u64);
+	__u64 stack_pointer = PT_REGS_SP(call->ctx);
 	struct pending_call *pending;
 	__u32 depth;
 
 	if (!state)
 		return 0;
+	/* At an exit the return address is still to be popped, as it was at the entry. */
+	if (!is_exit)
+		stack_pointer -= sizeof(__u64);
 	for (depth = 0; depth < PENDING_CALLS_MAX; depth++) {
 		if (depth >= state->depth)
 			return 0; /* the outer of two calls that returned together by tail call */
@@ -236,6 +244,9 @@ static __always_inline int leave_call(const struct call *call)
 			break;
 	}
 	if (depth >= PENDING_CALLS_MAX)
+		return 0;
+	/* The way out of a throwing function may be shared with others, which return by probe. */
+	if (is_exit != !!(state->pending[depth].function_flags & RECORD_FUNCTION_HAS_EXITS))
 		return 0;
 	if (depth + 1 < state->depth)
 		pending_abandon(call, state, depth + 1);
@@ -275,16 +286,18 @@ int allocator_session(struct pt_regs *ctx)
 {
 	struct record_target_hits *hits;
 	struct call call;
+	bool is_exit;
 
 	if (!call_open(&call, ctx))
 		return SKIP_RETURN;
 	hits = bpf_map_lookup_elem(&target_hits, &call.slot);
 	if (!hits)
 		return SKIP_RETURN;
-	if (bpf_session_is_return()) {
+	is_exit = RECORD_COOKIE_OPERATION(call.cookie) == RECORD_OPERATION_EXIT;
+	if (is_exit || bpf_session_is_return()) {
 		COUNT(hits->returns);
-		leave_call(&call);
-		return 0;
+		leave_call(&call, is_exit);
+		return is_exit ? SKIP_RETURN : PROBE_RETURN;
 	}
 	return enter(&call, hits) ? SKIP_RETURN : PROBE_RETURN;
 }

@@ -93,6 +93,19 @@ static __always_inline __u32 call_site(const struct call *call, struct thread_st
 	return site_find(state, hash, call->slot, call->account, call->counters);
 }
 
+/*
+ * The last block that a nested call returned holds this one, which begins further in: an allocator
+ * that aligns by hand, or puts a header before each block. It is the outer call's block.
+ */
+static __always_inline void block_take_over_inner(const struct call *call,
+						  struct thread_state *state, __u64 address)
+{
+	struct record_block_key key = {.address = state->inner_address, .account = call->account};
+
+	if (key.address && address > key.address && address - key.address < state->inner_bytes)
+		block_replace(call, state, &key);
+}
+
 static __always_inline void block_born(const struct call *call, struct thread_state *state,
 				       const struct pending_call *pending, __u64 address)
 {
@@ -110,11 +123,14 @@ static __always_inline void block_born(const struct call *call, struct thread_st
 		COUNT(call->counters->lost_blocks_error);
 		return;
 	}
+	block_take_over_inner(call, state, address);
 	if (!block_enter(call, state, address, &block))
 		return;
 	site_add_block(site, &block);
-	if (pending->is_nested)
+	if (pending->is_nested) {
 		state->inner_address = address;
+		state->inner_bytes = block.size_bytes;
+	}
 }
 
 #endif

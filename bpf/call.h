@@ -45,6 +45,8 @@ static __always_inline __u64 call_argument(const struct call *call, __u32 number
 		RETURN_ARGUMENT(PT_REGS_PARM4(call->ctx));
 	case 4:
 		RETURN_ARGUMENT(PT_REGS_PARM5(call->ctx));
+	case RECORD_ARGUMENT_RAX:
+		RETURN_ARGUMENT(PT_REGS_RC(call->ctx));
 	default:
 		return 0;
 	}

@@ -216,7 +216,7 @@ static void attach_module(struct target_table *table, struct target *target, str
 		return;
 	}
 	began = clock_monotonic_seconds();
-	probe_plan_make(module_fd(module), &plan);
+	probe_plan_make(module_fd(module), PROBE_RETURN_TRAMPOLINE, &plan);
 	target->plan_seconds += clock_monotonic_seconds() - began;
 	error = attach_plan(table, target, module, &plan);
 	if (error) {

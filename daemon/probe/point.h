@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A place in a file that carries a probe. */
+#ifndef MEMWATCH_PROBE_POINT_H
+#define MEMWATCH_PROBE_POINT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct probe_point {
+	uint64_t file_offset;
+	uint64_t cookie;
+	/* Where the file keeps the probe's semaphore (USDT), which the link raises; 0: none. */
+	uint64_t reference_counter_offset;
+};
+
+#endif
