@@ -225,7 +225,8 @@ static __always_inline void leave_allocation(const struct call *call, struct thr
 		block_born(call, state, pending, address);
 }
 
-static __always_inline int leave_call(const struct call *call, bool is_exit)
+/* No branch depends on is_exit: the verifier need not look at everything twice. */
+static __always_inline int leave_call(const struct call *call)
 {
 	struct thread_state *state = thread_state_get(call, 0);
 	__u64 stack_pointer = PT_REGS_SP(call->ctx);
@@ -235,8 +236,7 @@ static __always_inline int leave_call(const struct call *call, bool is_exit)
 	if (!state)
 		return 0;
 	/* At an exit the return address is still to be popped, as it was at the entry. */
-	if (!is_exit)
-		stack_pointer -= sizeof(__u64);
+	stack_pointer -= sizeof(__u64) * (1 - call->is_exit);
 	for (depth = 0; depth < PENDING_CALLS_MAX; depth++) {
 		if (depth >= state->depth)
 			return 0; /* the outer of two calls that returned together by tail call */
@@ -246,7 +246,8 @@ static __always_inline int leave_call(const struct call *call, bool is_exit)
 	if (depth >= PENDING_CALLS_MAX)
 		return 0;
 	/* The way out of a throwing function may be shared with others, which return by probe. */
-	if (is_exit != !!(state->pending[depth].function_flags & RECORD_FUNCTION_HAS_EXITS))
+	if ((state->pending[depth].function_flags ^ call->is_exit * RECORD_FUNCTION_HAS_EXITS) &
+	    RECORD_FUNCTION_HAS_EXITS)
 		return 0;
 	if (depth + 1 < state->depth)
 		pending_abandon(call, state, depth + 1);
@@ -286,18 +287,17 @@ int allocator_session(struct pt_regs *ctx)
 {
 	struct record_target_hits *hits;
 	struct call call;
-	bool is_exit;
 
 	if (!call_open(&call, ctx))
 		return SKIP_RETURN;
 	hits = bpf_map_lookup_elem(&target_hits, &call.slot);
 	if (!hits)
 		return SKIP_RETURN;
-	is_exit = RECORD_COOKIE_OPERATION(call.cookie) == RECORD_OPERATION_EXIT;
-	if (is_exit || bpf_session_is_return()) {
+	if (RECORD_COOKIE_OPERATION(call.cookie) == RECORD_OPERATION_EXIT ||
+	    bpf_session_is_return()) {
 		COUNT(hits->returns);
-		leave_call(&call, is_exit);
-		return is_exit ? SKIP_RETURN : PROBE_RETURN;
+		leave_call(&call);
+		return SKIP_RETURN;
 	}
 	return enter(&call, hits) ? SKIP_RETURN : PROBE_RETURN;
 }

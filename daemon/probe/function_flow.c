@@ -15,6 +15,8 @@
 #define VISITED_SIZE 16384
 /* What passes on shuffles its arguments and reads a thread's heap. */
 #define PASSING_INSTRUCTIONS_MAX 16
+/* A sized operator delete reckons its alignment before it goes on. */
+#define FREEING_INSTRUCTIONS_MAX 64
 
 struct flow {
 	const struct code_source *source;
@@ -274,6 +276,55 @@ static uint64_t flow_see_through(struct flow *flow, uint64_t offset)
 	return offset;
 }
 
+/* Of the jump or call: the function it leads to, 0 when that isn't known. */
+static uint64_t flow_target(struct flow *flow)
+{
+	struct code_slot slot;
+	uint64_t target;
+
+	if (branch_is_direct(flow->instruction, &target))
+		return flow_see_through(flow, target);
+	return branch_slot(flow->source, flow->instruction, &slot) ? slot.target_offset : 0;
+}
+
+/* Of the instructions that hand arguments on unchanged: `mov`, and `xor` of a register by itself.
+ */
+static bool instruction_passes_on(const cs_insn *instruction)
+{
+	const cs_x86_op *operands = instruction->detail->x86.operands;
+
+	switch (instruction->id) {
+	case X86_INS_ENDBR64:
+	case X86_INS_MOV:
+	case X86_INS_NOP:
+		return true;
+	case X86_INS_XOR:
+		return operands[0].type == X86_OP_REG && operands[1].type == X86_OP_REG &&
+		       operands[0].reg == operands[1].reg;
+	default:
+		return false;
+	}
+}
+
+uint64_t function_passes_on_to(const struct code_source *source, uint64_t offset)
+{
+	struct flow flow = {.source = source, .entry = offset};
+	uint64_t at = offset, target = 0;
+
+	if (flow_open(&flow)) {
+		for (int i = 0; i < PASSING_INSTRUCTIONS_MAX && flow_decode(&flow, at) &&
+				instruction_passes_on(flow.instruction);
+		     i++)
+			at += flow.instruction->size;
+		if (flow_decode(&flow, at) && flow.instruction->id == X86_INS_JMP)
+			target = flow_target(&flow);
+	}
+	flow_close(&flow);
+	return target == offset ? 0 : target;
+}
+
+/* ---- Freeing through another function ---- */
+
 static bool instruction_tests_first_argument(const cs_insn *instruction)
 {
 	const cs_x86 *x86 = &instruction->detail->x86;
@@ -283,53 +334,74 @@ static bool instruction_tests_first_argument(const cs_insn *instruction)
 	       x86->operands[1].type == X86_OP_REG && x86->operands[1].reg == X86_REG_RDI;
 }
 
-/* The way of a non-null argument past a jump that follows a test of it; 0: no such jump. */
-static uint64_t non_null_way(const cs_insn *jump, bool is_tested)
+/* Where a non-null first argument goes on when the function begins with a check of it. */
+static uint64_t flow_pass_null_check(struct flow *flow, uint64_t offset)
 {
-	uint64_t target;
+	uint64_t at = offset, target;
 
-	if (!is_tested || !branch_is_direct(jump, &target))
-		return 0;
-	if (jump->id == X86_INS_JE)
-		return jump->address + jump->size;
-	return jump->id == X86_INS_JNE ? target : 0;
+	if (flow_decode(flow, at) && flow->instruction->id == X86_INS_ENDBR64)
+		at += flow->instruction->size;
+	if (!flow_decode(flow, at) || !instruction_tests_first_argument(flow->instruction))
+		return offset;
+	at += flow->instruction->size;
+	if (!flow_decode(flow, at) || !branch_is_direct(flow->instruction, &target))
+		return offset;
+	if (flow->instruction->id == X86_INS_JE)
+		return at + flow->instruction->size;
+	return flow->instruction->id == X86_INS_JNE ? target : offset;
 }
 
-static uint64_t flow_pass_on(struct flow *flow, uint64_t offset, bool follows_call)
+static bool is_among(uint64_t offset, const uint64_t *offsets, size_t count)
 {
-	bool is_tested = false;
-	uint64_t target;
+	for (size_t i = 0; i < count; i++)
+		if (offsets[i] == offset)
+			return true;
+	return false;
+}
 
-	for (int i = 0; i < PASSING_INSTRUCTIONS_MAX && flow_decode(flow, offset); i++) {
-		const cs_insn *instruction = flow->instruction;
-		bool is_jump = instruction_is_in(instruction, X86_GRP_JUMP);
-		struct code_slot slot;
+/* Follows one way to its end, which is a target, or false. */
+static bool flow_follow_free(struct flow *flow, uint64_t offset, const uint64_t *targets,
+			     size_t count, uint64_t *reached)
+{
+	while (flow_visit(flow, offset)) {
+		uint64_t next, branch, target = 0;
+		bool is_jump, is_last, is_branch;
 
-		if (instruction->id == X86_INS_JMP ||
-		    (instruction->id == X86_INS_CALL && follows_call)) {
-			if (branch_is_direct(instruction, &target))
-				return flow_see_through(flow, target);
-			return branch_slot(flow->source, instruction, &slot) ? slot.target_offset
-									     : 0;
+		if (flow->visited_count > FREEING_INSTRUCTIONS_MAX || !flow_decode(flow, offset) ||
+		    flow->instruction->id == X86_INS_RET)
+			return false;
+		next = offset + flow->instruction->size;
+		is_jump = instruction_is_in(flow->instruction, X86_GRP_JUMP);
+		is_last = flow->instruction->id == X86_INS_JMP;
+		is_branch = is_jump && branch_is_direct(flow->instruction, &branch);
+		if (is_last || flow->instruction->id == X86_INS_CALL)
+			target = flow_target(flow);
+		if (target && is_among(target, targets, count)) {
+			*reached = target;
+			return true;
 		}
-		offset += instruction->size;
-		if (is_jump && follows_call)
-			offset = non_null_way(instruction, is_tested);
-		else if (is_jump)
-			return 0;
-		if (!offset || instruction->id == X86_INS_RET || instruction->id == X86_INS_CALL ||
-		    instruction->id == X86_INS_SYSCALL || instruction->id == X86_INS_UD2)
-			return 0;
-		is_tested = instruction_tests_first_argument(instruction);
+		if (is_jump && (!is_branch || !flow_branch(flow, branch)))
+			return false;
+		if (is_last)
+			return true;
+		offset = next;
 	}
-	return 0;
+	return true;
 }
 
-uint64_t function_passes_on_to(const struct code_source *source, uint64_t offset, bool follows_call)
+uint64_t function_frees_through(const struct code_source *source, uint64_t offset,
+				const uint64_t *targets, size_t count)
 {
-	struct flow flow = {.source = source, .entry = offset};
-	uint64_t target = flow_open(&flow) ? flow_pass_on(&flow, offset, follows_call) : 0;
+	struct function_exits unused = {0};
+	struct flow flow = {.source = source, .entry = offset, .exits = &unused};
+	uint64_t reached = 0;
+	bool is_followed = flow_open(&flow) && flow_remember(&flow);
 
+	if (is_followed)
+		flow.branches[flow.branch_count++] = flow_pass_null_check(&flow, offset);
+	while (is_followed && flow.branch_count)
+		is_followed = flow_follow_free(&flow, flow.branches[--flow.branch_count], targets,
+					       count, &reached);
 	flow_close(&flow);
-	return target == offset ? 0 : target;
+	return is_followed ? reached : 0;
 }

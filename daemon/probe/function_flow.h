@@ -26,12 +26,17 @@ bool function_exits_find(const struct code_source *source, uint64_t offset,
 			 struct function_exits *exits);
 
 /*
- * Where the function goes in every case, by a jump, when it does nothing before but compute; with
- * follows_call (for those that take a block) by a call as well, and after a null check of its first
- * argument. 0: it does something of its own. Jumps through the procedure linkage table are seen
- * through.
+ * The function that this one jumps to in every case, with its arguments unchanged though they may
+ * be in other registers; 0: it does something of its own. Jumps through the procedure linkage table
+ * are seen through.
  */
-uint64_t function_passes_on_to(const struct code_source *source, uint64_t offset,
-			       bool follows_call);
+uint64_t function_passes_on_to(const struct code_source *source, uint64_t offset);
+
+/*
+ * Whether every call with a non-null first argument goes on to one of the targets, by a jump or a
+ * call: one of those; 0 when some way doesn't lead there.
+ */
+uint64_t function_frees_through(const struct code_source *source, uint64_t offset,
+				const uint64_t *targets, size_t count);
 
 #endif

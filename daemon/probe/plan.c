@@ -15,6 +15,8 @@
 
 /* No allocator function on any platform is longer; what lies beyond can't move the choice. */
 #define CODE_BYTES_MAX 4096
+/* No allocator has more functions. */
+#define ROWS_MAX 160
 
 struct making {
 	struct probe_plan *plan;
@@ -178,19 +180,28 @@ static const char *making_passed_on_to(const struct making *making,
 				       const struct allocator_function *row,
 				       const struct elf_function *function)
 {
+	const struct allocator *allocator = making->allocator;
 	bool frees = meaning_frees(row->meaning);
-	uint64_t target = function_passes_on_to(&making->source, function->file_offset, frees);
+	uint64_t targets[ROWS_MAX], target;
+	const char *names[ROWS_MAX];
+	size_t count = 0;
 
-	for (size_t i = 0; target && i < making->allocator->function_count; i++) {
-		const struct allocator_function *other = &making->allocator->functions[i];
-		const struct elf_function *found;
+	for (size_t i = 0; i < allocator->function_count && count < ROWS_MAX; i++) {
+		const struct allocator_function *other = &allocator->functions[i];
+		const struct elf_function *found = plan_names_find(&making->names, other->name);
 
-		if (meaning_frees(other->meaning) != frees || meaning_maps(other->meaning))
+		if (!found || found->file_offset == function->file_offset ||
+		    meaning_frees(other->meaning) != frees || meaning_maps(other->meaning))
 			continue;
-		found = plan_names_find(&making->names, other->name);
-		if (found && found->file_offset == target)
-			return other->name;
+		targets[count] = found->file_offset;
+		names[count++] = other->name;
 	}
+	target = frees ? function_frees_through(&making->source, function->file_offset, targets,
+						count)
+		       : function_passes_on_to(&making->source, function->file_offset);
+	for (size_t i = 0; i < count && target; i++)
+		if (targets[i] == target)
+			return names[i];
 	return NULL;
 }
 
@@ -281,7 +292,7 @@ static int making_add(struct making *making, const struct allocator_function *ro
 	next = making_passed_on_to(making, row, function);
 	if (next) {
 		entry->is_probed = true;
-		snprintf(entry->reason, sizeof(entry->reason), "goes on to %s at once", next);
+		snprintf(entry->reason, sizeof(entry->reason), "goes on to %s", next);
 		return 0;
 	}
 	return making_probe(making, row->meaning, function, entry);
