@@ -11,6 +11,24 @@
 
 #include <sys/types.h>
 
+/*
+ * Whether a return probe belongs to the function. Never where an exception may pass (its returns
+ * are seen by exit probes) and never at an exit probe.
+ */
+static inline bool probe_point_needs_return(const struct probe_point *point)
+{
+	switch (RECORD_COOKIE_OPERATION(point->cookie)) {
+	case RECORD_OPERATION_ALLOCATE:
+	case RECORD_OPERATION_REALLOCATE:
+	case RECORD_OPERATION_RESIZE:
+	case RECORD_OPERATION_MAP:
+	case RECORD_OPERATION_REMAP:
+		return !(RECORD_COOKIE_FLAGS(point->cookie) & RECORD_FUNCTION_HAS_EXITS);
+	default:
+		return false;
+	}
+}
+
 struct probe_link;
 
 struct probe_backend {

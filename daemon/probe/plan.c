@@ -116,8 +116,10 @@ static int plan_add_point(struct probe_plan *plan, uint64_t file_offset, uint64_
 	if (!grown)
 		return -ENOMEM;
 	plan->points = grown;
-	plan->points[plan->point_count++] =
-		(struct probe_point){.file_offset = file_offset, .cookie = cookie};
+	plan->points[plan->point_count++] = (struct probe_point){
+		.file_offset = file_offset,
+		.cookie = cookie | (is_emulated ? 0 : RECORD_COOKIE_SINGLE_STEPPED),
+	};
 	plan->single_stepped_count += !is_emulated;
 	return 0;
 }

@@ -46,6 +46,10 @@ struct probe_plan {
 	bool has_allocator;  /* one that returns blocks, not just the loader */
 	/* What of its allocations can't be seen, and why; "" when all can. */
 	char shortcoming[192];
+	/* Of a process that reports its own samples (see contract.h): */
+	size_t contract_count; /* of the points */
+	/* Where the functions lie that are not probed therefore; end 0: nowhere. */
+	uint64_t allocator_begin, allocator_end;
 };
 
 /*
