@@ -44,15 +44,30 @@ static __always_inline __u64 sample_block(const struct call *call, struct thread
 	return sample_weight_bytes(size_bytes, interval_bytes);
 }
 
-/* realloc(p, 0) frees p by a call of free: whatever it holds is the realloc's already. */
-static __always_inline bool is_taken_by_pending(const struct call *call, __u64 address)
+/*
+ * realloc(p, 0) frees p by a call of free: whatever it holds is the realloc's already. So it is
+ * with a free that calls another allocator's.
+ */
+static __always_inline bool is_taken_by_outer(const struct call *call, __u64 address)
 {
 	struct thread_state *state = thread_state_get(call, 0);
 
+	if (state && state->freed_address == address) {
+		state->freed_address = 0;
+		return true;
+	}
 	for (__u32 i = 0; state && i < PENDING_CALLS_MAX; i++)
 		if (i < state->depth && state->pending[i].old_address == address)
 			return true;
 	return false;
+}
+
+static __always_inline void remember_freed(const struct call *call, __u64 address)
+{
+	struct thread_state *state = thread_state_get(call, BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (state)
+		state->freed_address = address;
 }
 
 static __always_inline int enter_free(const struct call *call)
@@ -64,8 +79,10 @@ static __always_inline int enter_free(const struct call *call)
 		return SKIP_RETURN;
 	if (block_take(call, address, &block))
 		block_count_freed(&block);
-	else if (call_is_exact(call) && !is_taken_by_pending(call, address))
+	else if (call_is_exact(call) && !is_taken_by_outer(call, address))
 		COUNT(call->counters->unknown_frees);
+	if (call_is_exact(call) && RECORD_COOKIE_FLAGS(call->cookie) & RECORD_FUNCTION_MAY_NEST)
+		remember_freed(call, address);
 	return SKIP_RETURN;
 }
 

@@ -50,7 +50,7 @@ enum record_operation {
 #define RECORD_ARGUMENT_NONE 7
 
 /* Flags of a function's meaning. */
-/* may call another probed function: its return is always probed */
+/* may call another probed function: its return is always probed; a free may be handed on */
 #define RECORD_FUNCTION_MAY_NEST 1
 /* reallocating to 0 bytes frees the block and returns NULL */
 #define RECORD_FUNCTION_ZERO_FREES 2
@@ -83,13 +83,13 @@ enum record_operation {
 #define RECORD_COOKIE_FLAGS_SHIFT       16
 /* The probe's instruction cannot be emulated: each of its hits is dearer (see target/calibrate.h).
  */
-#define RECORD_COOKIE_SINGLE_STEPPED (1ULL << 24)
-#define RECORD_COOKIE_SLOT_SHIFT     32
-#define RECORD_COOKIE_SLOT(cookie)   ((cookie) >> RECORD_COOKIE_SLOT_SHIFT & 65535)
-#define RECORD_COOKIE_USDT_SHIFT     48
-#define RECORD_COOKIE_USDT(cookie)   ((cookie) >> RECORD_COOKIE_USDT_SHIFT & 65535)
-#define RECORD_REACH_SHIFT           15
-#define RECORD_REACH_MAX             255ULL
+#define RECORD_COOKIE_SINGLE_STEPPED      (1ULL << 24)
+#define RECORD_COOKIE_SLOT_SHIFT          32
+#define RECORD_COOKIE_SLOT(cookie)        ((cookie) >> RECORD_COOKIE_SLOT_SHIFT & 65535)
+#define RECORD_COOKIE_USDT_SHIFT          48
+#define RECORD_COOKIE_USDT(cookie)        ((cookie) >> RECORD_COOKIE_USDT_SHIFT & 65535)
+#define RECORD_REACH_SHIFT                15
+#define RECORD_REACH_MAX                  255ULL
 #define RECORD_COOKIE_REACH(below, above) ((__u64)(below) << 48 | (__u64)(above) << 56)
 #define RECORD_COOKIE_BELOW(cookie)       ((cookie) >> 48 & RECORD_REACH_MAX)
 #define RECORD_COOKIE_ABOVE(cookie)       ((cookie) >> 56 & RECORD_REACH_MAX)

@@ -47,7 +47,8 @@ struct thread_state {
 	__u64 sampling_interval_bytes; /* that the distance above was drawn for */
 	__u64 inner_address;           /* the last block that a nested call returned */
 	__u64 inner_bytes;
-	__u64 inner_calls; /* since the outermost call was entered */
+	__u64 inner_calls;   /* since the outermost call was entered */
+	__u64 freed_address; /* by a function that may call another's free with it; 0: none */
 	/* The last call whose return isn't probed: it may still be under way. */
 	__u64 skipped_stack_pointer;
 	__u64 skipped_address; /* of the probe */

@@ -16,11 +16,12 @@
 	RECORD_COOKIE(RECORD_OPERATION_REALLOCATE, size, count, old, NONE, flags)
 #define RESIZE(old, size, flags) \
 	RECORD_COOKIE(RECORD_OPERATION_RESIZE, size, NONE, old, NONE, flags)
-#define FREE(old)        RECORD_COOKIE(RECORD_OPERATION_FREE, NONE, NONE, old, NONE, 0)
-#define MAP(size)        RECORD_COOKIE(RECORD_OPERATION_MAP, size, NONE, NONE, NONE, 0)
-#define UNMAP(old, size) RECORD_COOKIE(RECORD_OPERATION_UNMAP, size, NONE, old, NONE, 0)
-#define REMAP(old, size) RECORD_COOKIE(RECORD_OPERATION_REMAP, size, NONE, old, NONE, 0)
-#define LOADER_CHANGED   RECORD_COOKIE(RECORD_OPERATION_LOADER, NONE, NONE, NONE, NONE, 0)
+#define FREE_BY(old, flags) RECORD_COOKIE(RECORD_OPERATION_FREE, NONE, NONE, old, NONE, flags)
+#define FREE(old)           FREE_BY(old, 0)
+#define MAP(size)           RECORD_COOKIE(RECORD_OPERATION_MAP, size, NONE, NONE, NONE, 0)
+#define UNMAP(old, size)    RECORD_COOKIE(RECORD_OPERATION_UNMAP, size, NONE, old, NONE, 0)
+#define REMAP(old, size)    RECORD_COOKIE(RECORD_OPERATION_REMAP, size, NONE, old, NONE, 0)
+#define LOADER_CHANGED      RECORD_COOKIE(RECORD_OPERATION_LOADER, NONE, NONE, NONE, NONE, 0)
 
 #define NESTS       RECORD_FUNCTION_MAY_NEST
 #define ZERO_FREES  RECORD_FUNCTION_ZERO_FREES
@@ -34,18 +35,19 @@
  * realloc to no bytes does. The aligned ones are malloc in many allocators when malloc's own
  * alignment is enough, or take a larger block from it and align by hand.
  */
-#define STANDARD_FUNCTIONS(prefix, nests, zero)                                                 \
-	{prefix "malloc", ALLOCATE(0, NONE, nests)}, {prefix "calloc", ALLOCATE(1, 0, nests)},  \
-		{prefix "realloc", REALLOCATE(0, 1, NONE, (nests) | (zero))},                   \
-		{prefix "reallocarray", REALLOCATE(0, 2, 1, NESTS | (zero))},                   \
-		{prefix "free", FREE(0)}, {prefix "cfree", FREE(0)}, {prefix "vfree", FREE(0)}, \
-		{prefix "free_sized", FREE(0)}, {prefix "free_aligned_sized", FREE(0)},         \
-		{prefix "posix_memalign", ALLOCATE_INTO(0, 2, NESTS)},                          \
-		{prefix "aligned_alloc", ALLOCATE(1, NONE, NESTS)},                             \
-		{prefix "memalign", ALLOCATE(1, NONE, NESTS)},                                  \
-		{prefix "valloc", ALLOCATE(0, NONE, NESTS)},                                    \
-	{                                                                                       \
-		prefix "pvalloc", ALLOCATE(0, NONE, NESTS | PAGE_ROUNDS)                        \
+#define STANDARD_FUNCTIONS(prefix, nests, zero)                                                \
+	{prefix "malloc", ALLOCATE(0, NONE, nests)}, {prefix "calloc", ALLOCATE(1, 0, nests)}, \
+		{prefix "realloc", REALLOCATE(0, 1, NONE, (nests) | (zero))},                  \
+		{prefix "reallocarray", REALLOCATE(0, 2, 1, NESTS | (zero))},                  \
+		{prefix "free", FREE_BY(0, nests)}, {prefix "cfree", FREE(0)},                 \
+		{prefix "vfree", FREE(0)}, {prefix "free_sized", FREE(0)},                     \
+		{prefix "free_aligned_sized", FREE(0)},                                        \
+		{prefix "posix_memalign", ALLOCATE_INTO(0, 2, NESTS)},                         \
+		{prefix "aligned_alloc", ALLOCATE(1, NONE, NESTS)},                            \
+		{prefix "memalign", ALLOCATE(1, NONE, NESTS)},                                 \
+		{prefix "valloc", ALLOCATE(0, NONE, NESTS)},                                   \
+	{                                                                                      \
+		prefix "pvalloc", ALLOCATE(0, NONE, NESTS | PAGE_ROUNDS)                       \
 	}
 
 /* Who takes malloc's place may take mmap's too: gperftools; or a static program holds both. */
@@ -170,6 +172,10 @@ static const char *const jemalloc_rust_required[] = {
 	"_rjem_mallocx",
 	NULL,
 };
+
+/* src/pages.c, which is linked far behind jemalloc.c; named by the private prefix of the build. */
+static const char *const jemalloc_mapping[] = {"je_pages_map", NULL};
+static const char *const jemalloc_rust_mapping[] = {"_rjem_je_pages_map", NULL};
 
 /*
  * ---- tcmalloc of gperftools: src/tcmalloc.cc ----
@@ -303,13 +309,18 @@ const struct allocator allocators[] = {
 	{.name = "glibc", BRINGS(glibc_functions, glibc_required)},
 	{.name = "musl", BRINGS(musl_functions, musl_required)},
 	{.name = "musl", BRINGS(musl_functions, musl_static_required)},
-	{.name = "jemalloc", BRINGS(jemalloc_functions, jemalloc_required), .is_whole_file = true},
+	{.name = "jemalloc",
+	 BRINGS(jemalloc_functions, jemalloc_required),
+	 .is_whole_file = true,
+	 .mapping_functions = jemalloc_mapping},
 	{.name = "jemalloc",
 	 BRINGS(jemalloc_je_functions, jemalloc_je_required),
-	 .is_whole_file = true},
+	 .is_whole_file = true,
+	 .mapping_functions = jemalloc_mapping},
 	{.name = "jemalloc",
 	 BRINGS(jemalloc_rust_functions, jemalloc_rust_required),
-	 .is_whole_file = true},
+	 .is_whole_file = true,
+	 .mapping_functions = jemalloc_rust_mapping},
 	{.name = "tcmalloc", BRINGS(tcmalloc_functions, tcmalloc_required), .is_whole_file = true},
 	{.name = "mimalloc", BRINGS(mimalloc_functions, mimalloc_required), .is_whole_file = true},
 	{.name = "other",

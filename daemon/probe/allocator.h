@@ -32,6 +32,11 @@ struct allocator {
 	 * the allocator. Else that is only so near the functions themselves.
 	 */
 	bool is_whole_file;
+	/*
+	 * Inner functions (may be NULL) that tell how far its code reaches in an executable, where
+	 * they have names there: those by which it maps memory.
+	 */
+	const char *const *mapping_functions;
 };
 
 extern const struct allocator allocators[];

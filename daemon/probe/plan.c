@@ -302,20 +302,34 @@ static int making_add(struct making *making, const struct allocator_function *ro
 
 /* ---- One allocator ---- */
 
+static void making_include_code(struct making *making, const struct elf_function *function)
+{
+	uint64_t end = function->file_offset + function->size_bytes;
+
+	if (function->file_offset < making->code_start)
+		making->code_start = function->file_offset;
+	if (end > making->code_end)
+		making->code_end = end;
+}
+
 static void making_measure_code(struct making *making)
 {
+	const char *const *name = making->allocator->mapping_functions;
+
 	making->code_start = UINT64_MAX;
 	making->code_end = 0;
 	for (size_t i = 0; i < making->allocator->function_count; i++) {
 		const struct allocator_function *row = &making->allocator->functions[i];
 		const struct elf_function *function = plan_names_find(&making->names, row->name);
 
-		if (!function || meaning_maps(row->meaning))
-			continue;
-		if (function->file_offset < making->code_start)
-			making->code_start = function->file_offset;
-		if (function->file_offset + function->size_bytes > making->code_end)
-			making->code_end = function->file_offset + function->size_bytes;
+		if (function && !meaning_maps(row->meaning))
+			making_include_code(making, function);
+	}
+	for (; name && *name; name++) {
+		const struct elf_function *function = plan_names_find(&making->names, *name);
+
+		if (function)
+			making_include_code(making, function);
 	}
 }
 

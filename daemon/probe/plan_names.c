@@ -32,7 +32,8 @@ static int collect(struct plan_names *names)
 	for (size_t i = 0; i < allocator_count; i++)
 		most += allocators[i].function_count +
 			list_length(allocators[i].required_functions) +
-			list_length(allocators[i].excluded_functions);
+			list_length(allocators[i].excluded_functions) +
+			list_length(allocators[i].mapping_functions);
 	names->names = calloc(most, sizeof(*names->names));
 	names->functions = calloc(most, sizeof(*names->functions));
 	if (!names->names || !names->functions)
@@ -42,6 +43,7 @@ static int collect(struct plan_names *names)
 			names->names[names->count++] = allocators[i].functions[k].name;
 		add_list(names, allocators[i].required_functions);
 		add_list(names, allocators[i].excluded_functions);
+		add_list(names, allocators[i].mapping_functions);
 	}
 	qsort(names->names, names->count, sizeof(*names->names), name_compare);
 	for (size_t i = 0; i < names->count; i++)
