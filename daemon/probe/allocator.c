@@ -33,15 +33,16 @@
  * ---- What several allocators bring, under a prefix or without: C's and the systems' functions
  * ---- nests: of malloc and calloc, which get no return probe when they are not sampled; zero: what
  * realloc to no bytes does. The aligned ones are malloc in many allocators when malloc's own
- * alignment is enough, or take a larger block from it and align by hand.
+ * alignment is enough, or take a larger block from it and align by hand. The sized ways to free go
+ * on to the plain ones when the size is not what they thought (tc_free_sized).
  */
 #define STANDARD_FUNCTIONS(prefix, nests, zero)                                                \
 	{prefix "malloc", ALLOCATE(0, NONE, nests)}, {prefix "calloc", ALLOCATE(1, 0, nests)}, \
 		{prefix "realloc", REALLOCATE(0, 1, NONE, (nests) | (zero))},                  \
 		{prefix "reallocarray", REALLOCATE(0, 2, 1, NESTS | (zero))},                  \
 		{prefix "free", FREE_BY(0, nests)}, {prefix "cfree", FREE(0)},                 \
-		{prefix "vfree", FREE(0)}, {prefix "free_sized", FREE(0)},                     \
-		{prefix "free_aligned_sized", FREE(0)},                                        \
+		{prefix "vfree", FREE(0)}, {prefix "free_sized", FREE_BY(0, NESTS)},           \
+		{prefix "free_aligned_sized", FREE_BY(0, NESTS)},                              \
 		{prefix "posix_memalign", ALLOCATE_INTO(0, 2, NESTS)},                         \
 		{prefix "aligned_alloc", ALLOCATE(1, NONE, NESTS)},                            \
 		{prefix "memalign", ALLOCATE(1, NONE, NESTS)},                                 \
@@ -62,23 +63,23 @@
  * brings them as well, they need not pass through it. The ones that throw std::bad_alloc get exit
  * probes, which are hit anyway, so that nothing is lost by letting them nest.
  */
-#define OPERATOR_FUNCTIONS                                                               \
-	{"_Znwm", ALLOCATE(0, NONE, NESTS | THROWS)},                                    \
-		{"_Znam", ALLOCATE(0, NONE, NESTS | THROWS)},                            \
-		{"_ZnwmSt11align_val_t", ALLOCATE(0, NONE, NESTS | THROWS)},             \
-		{"_ZnamSt11align_val_t", ALLOCATE(0, NONE, NESTS | THROWS)},             \
-		{"_ZnwmRKSt9nothrow_t", ALLOCATE(0, NONE, NESTS)},                       \
-		{"_ZnamRKSt9nothrow_t", ALLOCATE(0, NONE, NESTS)},                       \
-		{"_ZnwmSt11align_val_tRKSt9nothrow_t", ALLOCATE(0, NONE, NESTS)},        \
-		{"_ZnamSt11align_val_tRKSt9nothrow_t", ALLOCATE(0, NONE, NESTS)},        \
-		{"_ZdlPv", FREE(0)}, {"_ZdaPv", FREE(0)}, {"_ZdlPvm", FREE(0)},          \
-		{"_ZdaPvm", FREE(0)}, {"_ZdlPvRKSt9nothrow_t", FREE(0)},                 \
-		{"_ZdaPvRKSt9nothrow_t", FREE(0)}, {"_ZdlPvSt11align_val_t", FREE(0)},   \
-		{"_ZdaPvSt11align_val_t", FREE(0)}, {"_ZdlPvmSt11align_val_t", FREE(0)}, \
-		{"_ZdaPvmSt11align_val_t", FREE(0)},                                     \
-		{"_ZdlPvSt11align_val_tRKSt9nothrow_t", FREE(0)},                        \
-	{                                                                                \
-		"_ZdaPvSt11align_val_tRKSt9nothrow_t", FREE(0)                           \
+#define OPERATOR_FUNCTIONS                                                                         \
+	{"_Znwm", ALLOCATE(0, NONE, NESTS | THROWS)},                                              \
+		{"_Znam", ALLOCATE(0, NONE, NESTS | THROWS)},                                      \
+		{"_ZnwmSt11align_val_t", ALLOCATE(0, NONE, NESTS | THROWS)},                       \
+		{"_ZnamSt11align_val_t", ALLOCATE(0, NONE, NESTS | THROWS)},                       \
+		{"_ZnwmRKSt9nothrow_t", ALLOCATE(0, NONE, NESTS)},                                 \
+		{"_ZnamRKSt9nothrow_t", ALLOCATE(0, NONE, NESTS)},                                 \
+		{"_ZnwmSt11align_val_tRKSt9nothrow_t", ALLOCATE(0, NONE, NESTS)},                  \
+		{"_ZnamSt11align_val_tRKSt9nothrow_t", ALLOCATE(0, NONE, NESTS)},                  \
+		{"_ZdlPv", FREE(0)}, {"_ZdaPv", FREE(0)}, {"_ZdlPvm", FREE_BY(0, NESTS)},          \
+		{"_ZdaPvm", FREE_BY(0, NESTS)}, {"_ZdlPvRKSt9nothrow_t", FREE(0)},                 \
+		{"_ZdaPvRKSt9nothrow_t", FREE(0)}, {"_ZdlPvSt11align_val_t", FREE(0)},             \
+		{"_ZdaPvSt11align_val_t", FREE(0)}, {"_ZdlPvmSt11align_val_t", FREE_BY(0, NESTS)}, \
+		{"_ZdaPvmSt11align_val_t", FREE_BY(0, NESTS)},                                     \
+		{"_ZdlPvSt11align_val_tRKSt9nothrow_t", FREE(0)},                                  \
+	{                                                                                          \
+		"_ZdaPvSt11align_val_tRKSt9nothrow_t", FREE(0)                                     \
 	}
 
 /*
@@ -199,14 +200,14 @@ static const struct allocator_function tcmalloc_functions[] = {
 	{"tc_deletearray", FREE(0)},
 	{"tc_delete_nothrow", FREE(0)},
 	{"tc_deletearray_nothrow", FREE(0)},
-	{"tc_delete_sized", FREE(0)},
-	{"tc_deletearray_sized", FREE(0)},
+	{"tc_delete_sized", FREE_BY(0, NESTS)},
+	{"tc_deletearray_sized", FREE_BY(0, NESTS)},
 	{"tc_delete_aligned", FREE(0)},
 	{"tc_deletearray_aligned", FREE(0)},
 	{"tc_delete_aligned_nothrow", FREE(0)},
 	{"tc_deletearray_aligned_nothrow", FREE(0)},
-	{"tc_delete_sized_aligned", FREE(0)},
-	{"tc_deletearray_sized_aligned", FREE(0)},
+	{"tc_delete_sized_aligned", FREE_BY(0, NESTS)},
+	{"tc_deletearray_sized_aligned", FREE_BY(0, NESTS)},
 };
 
 static const char *const tcmalloc_required[] = {"tc_malloc", "tc_free", NULL};
