@@ -70,7 +70,7 @@ $(BUILD)/memwatchctl: $(CLI_OBJECTS)
 $(BUILD) $(BUILD)/bpf:
 	mkdir -p $@
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -path $(BUILD)/packages -prune -o -name '*.d' -type f -print 2>/dev/null)
 
 .PHONY: clean
 clean:
