@@ -212,15 +212,16 @@ static void slots_read(struct elf_code *code)
 {
 	code->has_slots = true;
 	code->slots = calloc(SLOTS_MAX, sizeof(*code->slots));
-	for (size_t i = 0; code->slots && i < code->program->header.e_shnum; i++) {
+	if (!code->slots)
+		return;
+	for (size_t i = 0; i < code->program->header.e_shnum; i++) {
 		const Elf64_Shdr *section = &code->program->sections[i];
 
 		if (section->sh_type == SHT_RELA && section->sh_entsize == sizeof(Elf64_Rela) &&
 		    !elf_program_check_section(code->program, section))
 			slots_read_section(code, section);
 	}
-	if (code->slot_count)
-		qsort(code->slots, code->slot_count, sizeof(*code->slots), slot_compare);
+	qsort(code->slots, code->slot_count, sizeof(*code->slots), slot_compare);
 }
 
 static bool symbol_read(const struct elf_program *program, uint32_t number, struct code_slot *slot)

@@ -96,7 +96,7 @@ static int places_find_in(struct search *search, const char *buffer, size_t hist
 			const struct name *name = &search->names[next - 1];
 			int error;
 
-			if (name->bytes > (size_t)(end - buffer) ||
+			if (!name->bytes || name->bytes > (size_t)(end - buffer) ||
 			    memcmp(end - name->bytes, name->text, name->bytes) != 0)
 				continue;
 			error = places_add(search,

@@ -27,7 +27,7 @@ static int name_compare(const void *a, const void *b)
 
 static int collect(struct plan_names *names)
 {
-	size_t most = 0, kept = 0;
+	size_t most = 1, kept = 0;
 
 	for (size_t i = 0; i < allocator_count; i++)
 		most += allocators[i].function_count +

@@ -461,7 +461,7 @@ void probe_address_choose(const uint8_t *code, size_t code_size,
 	uint64_t offset = 0;
 
 	for (unsigned i = 0; i <= X86_REGISTERS; i++)
-		walk.holds[i] = i < request->argument_count ? (int8_t)i : -1;
+		walk.holds[i] = (int8_t)(i < request->argument_count ? (int)i : -1);
 	*chosen = (struct probe_address){.registers = {0, 1, 2, 3, 4, 5}};
 	if (walk_open(&walk)) {
 		choose_entry(chosen, 0, "code", "cannot be decoded: no disassembler");
