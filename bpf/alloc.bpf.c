@@ -16,7 +16,7 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-extern bool bpf_session_is_return(void) __ksym __weak;
+static bool (*const session_is_return)(void *ctx) = (void *)RECORD_SESSION_IS_RETURN;
 
 /* ---- Entry ---- */
 
@@ -328,7 +328,7 @@ int allocator_session(struct pt_regs *ctx)
 	if (!hits)
 		return SKIP_RETURN;
 	call.hits = hits;
-	if (bpf_session_is_return()) {
+	if (session_is_return(ctx)) {
 		COUNT(hits->returns);
 		leave_call(&call);
 		return 0;

@@ -68,7 +68,8 @@ static __always_inline bool block_enter(const struct call *call, struct thread_s
 					__u64 address, const struct record_block *block)
 {
 	struct record_block_key key = {.address = address, .account = call->account};
-	long error;
+	/* Not long: before 6.4 the kernel sets the low half of the register alone. */
+	int error;
 
 	if (call->counters->blocks >= (__s64)call->control->blocks_max) {
 		COUNT(call->counters->lost_blocks_share_full);

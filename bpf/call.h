@@ -3,6 +3,7 @@
 #ifndef MEMWATCH_CALL_H
 #define MEMWATCH_CALL_H
 
+#include "kernel_stack.h"
 #include "maps.h"
 
 #include <bpf/bpf_tracing.h>
@@ -97,6 +98,7 @@ static __always_inline __u64 call_is_exit(const struct call *call)
 
 static __always_inline bool call_open(struct call *call, struct pt_regs *ctx)
 {
+	stay_on_kernel_stack(ctx);
 	call->ctx = ctx;
 	call->cookie = bpf_get_attach_cookie(ctx);
 	call->is_exit = call_is_exit(call);

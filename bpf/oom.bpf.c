@@ -66,7 +66,7 @@ int oom_mark_victim(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct record_host_counters *host = host_counters_get();
 	struct record_event_oom *event;
-	__u32 *slot;
+	__u32 *slot, pid;
 
 	if (!host)
 		return 0;
@@ -83,7 +83,9 @@ int oom_mark_victim(struct bpf_raw_tracepoint_args *ctx)
 		read_victim((struct task_struct *)ctx->args[0], event);
 	else
 		event->event.pid = ctx->args[0]; /* the daemon asks /proc for the rest */
-	slot = bpf_map_lookup_elem(&target_slots, &event->event.pid);
+	/* Older verifiers take no key that lies in the ring buffer (6.1). */
+	pid = event->event.pid;
+	slot = bpf_map_lookup_elem(&target_slots, &pid);
 	if (slot) {
 		struct record_target_counters *counters =
 			bpf_map_lookup_elem(&target_counters, slot);

@@ -23,6 +23,9 @@
 #define RECORD_COMM_LENGTH 16
 /* Targets are numbered by slot; the slot travels in the attach cookie. */
 #define RECORD_TARGETS_MAX 1024
+/* Stands for the kernel's bpf_session_is_return() until the daemon loads the program: the number of
+ * a helper that no kernel has. See daemon/probe/session_call.h. */
+#define RECORD_SESSION_IS_RETURN 0x6d77
 
 /* ---- What a probed function means: packed into the attach cookie (see daemon/probe/allocator.h)
  */

@@ -26,6 +26,7 @@ demo: install-deps
 check:
 	@deploy/install-deps --check
 	@$(MAKE) --no-print-directory --output-sync=target all programs unit clang lint fuzz-check
+	@$(MAKE) --no-print-directory test-kernels
 	@$(MAKE) --no-print-directory pytest
 
 .PHONY: pytest
@@ -45,3 +46,4 @@ include $(filter-out tests/unit/unit.mk,$(wildcard tests/unit/*.mk))
 include tests/bench/bench.mk
 include tests/lint/lint.mk
 include tests/fuzz/fuzz.mk
+include tests/kernels/kernels.mk

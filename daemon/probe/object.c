@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "probe/object.h"
 
-#include "log.h"
 #include "memwatch.skel.h"
+#include "probe/load_log.h"
+#include "probe/session_call.h"
 #include "probe/usdt_table.h"
 #include "procfs.h"
 
@@ -35,24 +36,12 @@ struct probe_object {
 	struct usdt_table *usdt;
 	struct shared_map sites, controls, counters, host_counters, last_account;
 	int cpu_count;
+	int32_t session_is_return_id; /* of the kernel's function, not positive: it has none */
 	bool has_sessions;
 	probe_event_fn handler;
 	void *handler_context;
 	uint64_t events, events_end; /* handled so far; where consuming stops for now */
 };
-
-static int log_libbpf(enum libbpf_print_level level, const char *format, va_list arguments)
-{
-	char line[512];
-
-	if (level == LIBBPF_DEBUG)
-		return 0;
-	vsnprintf(line, sizeof(line), format, arguments);
-	line[strcspn(line, "\n")] = '\0';
-	/* The verifier's reasons belong to a developer; the operator gets our own message. */
-	log_write(LOG_DETAIL, "%s", line);
-	return 0;
-}
 
 __attribute__((format(printf, 2, 3))) static void set_error(struct probe_error *error,
 							    const char *format, ...)
@@ -96,8 +85,10 @@ static int configure(struct probe_object *object)
 		bpf_program__set_autoload(skeleton->progs.allocator_alone, false);
 		bpf_program__set_autoload(skeleton->progs.allocator_session, false);
 		bpf_program__set_autoload(skeleton->progs.allocator_sweep, false);
+		return 0;
 	}
-	return 0;
+	return session_call_resolve(skeleton->progs.allocator_session,
+				    object->session_is_return_id);
 }
 
 static int map_shared(struct bpf_map *map, struct shared_map *shared)
@@ -199,8 +190,9 @@ static int read_types(struct probe_object *object, struct probe_error *message)
 			  strerror(errno));
 		return -ENOENT;
 	}
-	object->has_sessions =
-		btf__find_by_name_kind(btf, "bpf_session_is_return", BTF_KIND_FUNC) > 0;
+	object->session_is_return_id =
+		btf__find_by_name_kind(btf, "bpf_session_is_return", BTF_KIND_FUNC);
+	object->has_sessions = object->session_is_return_id > 0;
 	btf__free(btf);
 	return 0;
 }
@@ -213,7 +205,7 @@ int probe_object_open(const struct probe_limits *limits, struct probe_object **o
 
 	if (!object)
 		return -ENOMEM;
-	libbpf_set_print(log_libbpf);
+	load_log_start();
 	object->limits = *limits;
 	object->cpu_count = libbpf_num_possible_cpus();
 	error = check_pid_namespace(message);

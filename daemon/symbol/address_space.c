@@ -17,10 +17,8 @@
 
 /* A file that was seen mapped as code. */
 struct known_file {
-	uint32_t device_major, device_minor;
-	uint64_t inode;
-	struct module *module; /* held; NULL: it can't be used */
-	bool is_mapped;        /* at the last refresh */
+	struct address_space_file file; /* its module is held; NULL: it can't be used */
+	bool is_mapped;                 /* at the last refresh */
 };
 
 struct address_space {
@@ -30,7 +28,7 @@ struct address_space {
 	struct known_file *files;
 	size_t file_count, file_capacity;
 	struct code_ranges ranges;
-	struct module **mapped; /* borrowed from files, each once */
+	struct address_space_file *mapped; /* modules borrowed from files */
 	size_t mapped_count;
 	size_t unreadable;
 	uint64_t refreshes;
@@ -55,7 +53,7 @@ void address_space_free(struct address_space *space)
 	if (!space)
 		return;
 	for (size_t i = 0; i < space->file_count; i++)
-		module_release(space->files[i].module);
+		module_release(space->files[i].file.module);
 	if (space->proc_fd >= 0)
 		close(space->proc_fd);
 	free(space->files);
@@ -64,16 +62,25 @@ void address_space_free(struct address_space *space)
 	free(space);
 }
 
-static struct known_file *find_file(const struct address_space *space,
-				    const struct address_range *range)
+static bool is_same_file(const struct mapped_file_id *a, const struct mapped_file_id *b)
 {
-	for (size_t i = 0; i < space->file_count; i++) {
-		struct known_file *file = &space->files[i];
+	return a->inode == b->inode && a->device_major == b->device_major &&
+	       a->device_minor == b->device_minor;
+}
 
-		if (file->inode == range->inode && file->device_major == range->device_major &&
-		    file->device_minor == range->device_minor)
-			return file;
-	}
+static struct mapped_file_id file_of_range(const struct address_range *range)
+{
+	return (struct mapped_file_id){.device_major = range->device_major,
+				       .device_minor = range->device_minor,
+				       .inode = range->inode};
+}
+
+static struct known_file *find_file(const struct address_space *space,
+				    const struct mapped_file_id *id)
+{
+	for (size_t i = 0; i < space->file_count; i++)
+		if (is_same_file(&space->files[i].file.id, id))
+			return &space->files[i];
 	return NULL;
 }
 
@@ -90,7 +97,7 @@ static int grow_files(struct address_space *space)
 }
 
 static void open_module(struct address_space *space, const struct address_range *range,
-			struct known_file *file)
+			struct address_space_file *file)
 {
 	int fd = mapped_file_open(space->proc_fd, range);
 
@@ -105,24 +112,22 @@ static void open_module(struct address_space *space, const struct address_range 
 static int find_module(struct address_space *space, const struct address_range *range,
 		       struct module **module)
 {
-	struct known_file *file = find_file(space, range);
+	const struct mapped_file_id id = file_of_range(range);
+	struct known_file *known = find_file(space, &id);
 
 	*module = NULL;
-	if (!file) {
+	if (!known) {
 		if (space->file_count == FILES_MAX)
 			return 0;
-		if (space->file_count == space->file_capacity && grow_files(space))
+		if ((!space->files || space->file_count == space->file_capacity) &&
+		    grow_files(space))
 			return -ENOMEM;
-		file = &space->files[space->file_count++];
-		*file = (struct known_file){
-			.device_major = range->device_major,
-			.device_minor = range->device_minor,
-			.inode = range->inode,
-		};
-		open_module(space, range, file);
+		known = &space->files[space->file_count++];
+		*known = (struct known_file){.file.id = id};
+		open_module(space, range, &known->file);
 	}
-	file->is_mapped = true;
-	*module = file->module;
+	known->is_mapped = true;
+	*module = known->file.module;
 	return 0;
 }
 
@@ -132,7 +137,7 @@ static void forget_failures(struct address_space *space)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < space->file_count; i++) {
-		if (!space->files[i].module)
+		if (!space->files[i].file.module)
 			continue;
 		space->files[kept] = space->files[i];
 		space->files[kept++].is_mapped = false;
@@ -170,6 +175,7 @@ static int reading_add(struct maps_reading *reading, struct address_space *space
 						       .end = range.end,
 						       .file_offset = range.file_offset,
 						       .module = module,
+						       .file = file_of_range(&range),
 						       .last_seen = space->refreshes,
 					       });
 }
@@ -201,30 +207,18 @@ static int read_maps(struct address_space *space, struct maps_reading *reading)
 	return error;
 }
 
-static bool is_listed(const struct address_space *space, const struct module *module)
-{
-	for (size_t i = 0; i < space->mapped_count; i++)
-		if (space->mapped[i] == module)
-			return true;
-	return false;
-}
-
-/* Several files can be copies of one module. */
 static int list_mapped(struct address_space *space)
 {
-	struct module **mapped = calloc(space->file_count + 1, sizeof(struct module *));
+	struct address_space_file *mapped = calloc(space->file_count + 1, sizeof(*mapped));
 
 	if (!mapped)
 		return -ENOMEM;
 	free(space->mapped);
 	space->mapped = mapped;
 	space->mapped_count = 0;
-	for (size_t i = 0; i < space->file_count; i++) {
-		const struct known_file *file = &space->files[i];
-
-		if (file->is_mapped && file->module && !is_listed(space, file->module))
-			mapped[space->mapped_count++] = file->module;
-	}
+	for (size_t i = 0; i < space->file_count; i++)
+		if (space->files[i].is_mapped && space->files[i].file.module)
+			mapped[space->mapped_count++] = space->files[i].file;
 	return 0;
 }
 
@@ -280,24 +274,33 @@ int address_space_find(const struct address_space *space, const struct module *m
 	return -ENOENT;
 }
 
-size_t address_space_module_count(const struct address_space *space)
+size_t address_space_file_count(const struct address_space *space)
 {
 	return space->mapped_count;
 }
 
-struct module *address_space_module(const struct address_space *space, size_t index)
+const struct address_space_file *address_space_file(const struct address_space *space, size_t index)
 {
-	return index < space->mapped_count ? space->mapped[index] : NULL;
+	return index < space->mapped_count ? &space->mapped[index] : NULL;
 }
 
-int address_space_module_proc_path(const struct address_space *space, const struct module *module,
-				   char *path, size_t path_size)
+bool address_space_has_file(const struct address_space *space, const struct mapped_file_id *id,
+			    const struct module *module)
+{
+	for (size_t i = 0; i < space->mapped_count; i++)
+		if (space->mapped[i].module == module && is_same_file(&space->mapped[i].id, id))
+			return true;
+	return false;
+}
+
+int address_space_file_proc_path(const struct address_space *space, const struct mapped_file_id *id,
+				 char *path, size_t path_size)
 {
 	for (size_t i = 0; i < space->ranges.count; i++) {
 		const struct code_range *range = &space->ranges.items[i];
 		int length;
 
-		if (range->module != module || range->last_seen != space->refreshes)
+		if (!is_same_file(&range->file, id) || range->last_seen != space->refreshes)
 			continue;
 		length = snprintf(path, path_size, "/proc/%d/map_files/%" PRIx64 "-%" PRIx64,
 				  space->pid, range->start, range->end);

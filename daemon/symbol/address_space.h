@@ -10,6 +10,7 @@
 #ifndef MEMWATCH_SYMBOL_ADDRESS_SPACE_H
 #define MEMWATCH_SYMBOL_ADDRESS_SPACE_H
 
+#include "symbol/code_ranges.h"
 #include "symbol/module.h"
 
 /* One line of /proc/PID/maps. */
@@ -60,15 +61,25 @@ int address_space_resolve(const struct address_space *space, uint64_t address,
 int address_space_find(const struct address_space *space, const struct module *module,
 		       uint64_t file_offset, uint64_t *address);
 
-/* The modules mapped executable now (as of the last refresh), each once. Borrowed. */
-size_t address_space_module_count(const struct address_space *space);
-struct module *address_space_module(const struct address_space *space, size_t index);
+/* A file with code, mapped now. Copies of a file are one module, but probes go into each. */
+struct address_space_file {
+	struct mapped_file_id id;
+	struct module *module;
+};
+
+/* The files mapped executable as of the last refresh, each once. Borrowed, until the next one. */
+size_t address_space_file_count(const struct address_space *space);
+const struct address_space_file *address_space_file(const struct address_space *space,
+						    size_t index);
+/* Whether it is among them. */
+bool address_space_has_file(const struct address_space *space, const struct mapped_file_id *id,
+			    const struct module *module);
 
 /*
- * A path under /proc/PID by which the kernel opens the module's file as this process has it mapped
- * now (/proc/PID/map_files/START-END), for attaching probes. Returns 0, -ENOENT, -ENAMETOOLONG.
+ * A path under /proc/PID by which the kernel opens a file as this process has it mapped now
+ * (/proc/PID/map_files/START-END), for attaching probes. Returns 0, -ENOENT, -ENAMETOOLONG.
  */
-int address_space_module_proc_path(const struct address_space *space, const struct module *module,
-				   char *path, size_t path_size);
+int address_space_file_proc_path(const struct address_space *space, const struct mapped_file_id *id,
+				 char *path, size_t path_size);
 
 #endif

@@ -11,12 +11,19 @@
 
 struct module;
 
+/* A file as /proc/PID/maps names it: the same in all mappings of one process. */
+struct mapped_file_id {
+	uint32_t device_major, device_minor;
+	uint64_t inode;
+};
+
 struct code_range {
 	uint64_t start; /* inclusive */
 	uint64_t end;   /* exclusive */
 	uint64_t file_offset;
 	struct module *module; /* borrowed */
-	uint64_t last_seen;    /* the refresh that found it last */
+	struct mapped_file_id file;
+	uint64_t last_seen; /* the refresh that found it last */
 };
 
 struct code_ranges {

@@ -139,7 +139,7 @@ static void hold_module(struct target_table *table, const struct target *target,
 	char path[128];
 
 	if (!probed->link ||
-	    address_space_module_proc_path(target->space, probed->module, path, sizeof(path)))
+	    address_space_file_proc_path(target->space, &probed->file, path, sizeof(path)))
 		return;
 	probes = idle_probes_open(target->identity.pid, path, probed->plan.points,
 				  probed->plan.point_count);

@@ -14,40 +14,20 @@
  */
 #define UNMAPPED_PROBED_MAX 16
 
-static bool is_mapped(const struct target *target, const struct module *module)
-{
-	size_t count = address_space_module_count(target->space);
-
-	for (size_t i = 0; i < count; i++)
-		if (address_space_module(target->space, i) == module)
-			return true;
-	return false;
-}
-
-int target_module_stat(const struct target *target, const struct module *module,
-		       struct stat *status)
-{
-	char path[128];
-	int error = address_space_module_proc_path(target->space, module, path, sizeof(path));
-
-	return error ? error : stat(path, status) ? -errno : 0;
-}
-
 static bool is_current(const struct target *target, const struct target_module *probed)
 {
-	struct stat status;
-
-	if (!is_mapped(target, probed->module))
-		return false;
-	return !probed->link || (!target_module_stat(target, probed->module, &status) &&
-				 status.st_dev == probed->device && status.st_ino == probed->inode);
+	return address_space_has_file(target->space, &probed->file, probed->module);
 }
 
-bool target_has_module(const struct target *target, const struct module *module)
+bool target_has_file(const struct target *target, const struct address_space_file *file)
 {
-	for (size_t i = 0; i < target->module_count; i++)
-		if (target->modules[i].module == module && is_current(target, &target->modules[i]))
+	for (size_t i = 0; i < target->module_count; i++) {
+		const struct target_module *known = &target->modules[i];
+
+		if (known->module == file->module &&
+		    !memcmp(&known->file, &file->id, sizeof(file->id)))
 			return true;
+	}
 	return false;
 }
 

@@ -10,21 +10,16 @@
 #include "target/table.h"
 
 #include <errno.h>
-#include <sys/stat.h>
 
 struct target_module {
-	struct module *module;   /* held */
-	struct probe_plan plan;  /* cookies with the slot */
-	struct probe_link *link; /* NULL: there is nothing to probe in it */
-	dev_t device;            /* of the file that has the probes */
-	ino_t inode;
+	struct module *module;      /* held */
+	struct probe_plan plan;     /* cookies with the slot */
+	struct probe_link *link;    /* NULL: there is nothing to probe in it */
+	struct mapped_file_id file; /* which has the probes: copies of a file are one module */
 };
 
-/* The file through which the target maps a module now: copies of a file are one module. */
-int target_module_stat(const struct target *target, const struct module *module,
-		       struct stat *status);
 /* Whether it has been seen to: it is probed, or known to hold nothing to probe. */
-bool target_has_module(const struct target *target, const struct module *module);
+bool target_has_file(const struct target *target, const struct address_space_file *file);
 
 /* Takes over what *probed holds, unless it fails: 0 or -ENOMEM. */
 int target_module_add(struct target *target, const struct target_module *probed);

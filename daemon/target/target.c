@@ -277,7 +277,7 @@ void target_handle_exec(struct target_table *table, struct target *target, uint3
 		target->space = space;
 	}
 	/* What the loader maps next is wanted at once. */
-	target->refreshed_seconds = target->space_refreshed_seconds = 0;
+	target->attach_paced_seconds = target->space_paced_seconds = 0;
 	target->is_attach_due = target->is_space_due = true;
 	/*
 	 * Links follow the task. Those on files that the new program maps as well work from its

@@ -58,20 +58,20 @@ struct target {
 	uint32_t interval_raises;      /* how often */
 	uint64_t blocks_used_next;     /* see share_is_getting_full() */
 
-	bool is_new;              /* nobody knows yet whether it can be watched */
-	bool is_over;             /* it has exited, or we do: nothing hits its probes any more */
-	bool is_unwatched;        /* freed when the work that is under way is done */
-	bool is_space_due;        /* the loader has mapped or unmapped something: read it anew */
-	bool is_contract_due;     /* it could report its own samples by now: to be watched anew */
-	bool is_attach_due;       /* and look for allocators in what it has mapped */
-	bool is_traced;           /* by ptrace, when last looked */
-	bool is_check_due;        /* its tracer has gone: perhaps with probes of ours */
-	bool is_work_under_way;   /* somebody attaches its probes now */
-	int attach_error;         /* reading its mappings failed: -errno of the last try */
-	uint32_t attach_epoch;    /* another one: links made for the task before are void */
-	double refreshed_seconds; /* monotonic; 0: the next search is not to be put off */
-	double space_refreshed_seconds; /* monotonic, of is_space_due alone */
-	double plan_seconds;            /* what examining its files has cost */
+	bool is_new;            /* nobody knows yet whether it can be watched */
+	bool is_over;           /* it has exited, or we do: nothing hits its probes any more */
+	bool is_unwatched;      /* freed when the work that is under way is done */
+	bool is_space_due;      /* the loader has mapped or unmapped something: read it anew */
+	bool is_contract_due;   /* it could report its own samples by now: to be watched anew */
+	bool is_attach_due;     /* and look for allocators in what it has mapped */
+	bool is_traced;         /* by ptrace, when last looked */
+	bool is_check_due;      /* its tracer has gone: perhaps with probes of ours */
+	bool is_work_under_way; /* somebody attaches its probes now */
+	int attach_error;       /* reading its mappings failed: -errno of the last try */
+	uint32_t attach_epoch;  /* another one: links made for the task before are void */
+	double attach_paced_seconds; /* when these would be due if they came evenly, see work.c */
+	double space_paced_seconds;
+	double plan_seconds;      /* what examining its files has cost */
 	double sweep_due_seconds; /* > 0: a fork copied breakpoints, they are swept out then */
 	double prune_due_seconds; /* > 0: probes of the program before exec are taken out then */
 };

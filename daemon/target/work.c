@@ -20,8 +20,12 @@
  */
 #define SWEEP_DELAY_SECONDS 1.0
 
-/* Mappings are not read again sooner than this just because the loader was busy. */
-#define REFRESH_SECONDS_MIN 0.05
+/*
+ * A program that loads a hundred libraries would be held up by us as we read its mappings: in the
+ * long run they are read this often, but some times at once, as a program's start needs it.
+ */
+#define REFRESH_SECONDS   0.05
+#define REFRESHES_AT_ONCE 8
 
 /* A file can be made to take for ever; all files of real programs take 0.3 s. */
 #define PLAN_SECONDS_MAX 2.0
@@ -52,6 +56,18 @@ struct target_work {
 	size_t item_count;
 };
 
+/* Paced by the generic cell rate algorithm (ITU-T I.371). */
+static bool may_refresh(double paced_seconds, double now_seconds)
+{
+	return paced_seconds - (REFRESHES_AT_ONCE - 1) * REFRESH_SECONDS <= now_seconds;
+}
+
+static void pace_refresh(double *paced_seconds, double now_seconds)
+{
+	*paced_seconds =
+		(*paced_seconds > now_seconds ? *paced_seconds : now_seconds) + REFRESH_SECONDS;
+}
+
 /* ---- Taking: under the lock ---- */
 
 static struct work_item *work_add(struct target_work *work)
@@ -65,36 +81,38 @@ static struct work_item *work_add(struct target_work *work)
 	return &grown[work->item_count++];
 }
 
-static int add_module(struct target_work *work, struct module *module)
+static int add_file(struct target_work *work, const struct address_space_file *file)
 {
 	const struct address_space *space = work->target->space;
 	struct work_item *item;
 
-	if (target_has_module(work->target, module) || module_word_bits(module) != 64)
+	if (target_has_file(work->target, file) || module_word_bits(file->module) != 64)
 		return 0;
 	item = work_add(work);
 	if (!item)
 		return -ENOMEM;
-	item->probed.module = module_hold(module);
-	item->error = address_space_module_proc_path(space, module, item->path, sizeof(item->path));
+	item->probed.module = module_hold(file->module);
+	item->probed.file = file->id;
+	item->error =
+		address_space_file_proc_path(space, &file->id, item->path, sizeof(item->path));
 	return 0;
 }
 
 /* Looks at what is mapped now. 0 or -errno (-ESRCH: it is gone). */
-static int add_modules(struct target_table *table, struct target_work *work)
+static int add_files(struct target_table *table, struct target_work *work)
 {
 	struct target *target = work->target;
 	int error = address_space_refresh(target->space);
 	size_t count;
 
 	target->is_attach_due = target->is_space_due = false;
-	target->refreshed_seconds = clock_monotonic_seconds();
+	pace_refresh(&target->attach_paced_seconds, clock_monotonic_seconds());
 	if (error)
 		return error;
 	target_modules_release_unmapped(table, target, false);
-	count = address_space_module_count(target->space);
+	count = address_space_file_count(target->space);
 	for (size_t i = 0; i < count && !error; i++)
-		error = add_module(work, address_space_module(target->space, i));
+		error = add_file(work, address_space_file(target->space, i));
 	return error;
 }
 
@@ -106,8 +124,8 @@ static void add_sweep(struct target_work *work, const struct target_module *prob
 	if (!item)
 		return;
 	item->is_sweep = true;
-	item->error = address_space_module_proc_path(work->target->space, probed->module,
-						     item->path, sizeof(item->path));
+	item->error = address_space_file_proc_path(work->target->space, &probed->file, item->path,
+						   sizeof(item->path));
 	item->probed.plan.points = calloc(count, sizeof(*item->probed.plan.points));
 	if (!item->probed.plan.points)
 		return;
@@ -120,7 +138,7 @@ static void prune(struct target_table *table, struct target *target)
 {
 	target->prune_due_seconds = 0;
 	/* No modules at all: its main thread has ended, and /proc shows nothing of the others. */
-	if (address_space_refresh(target->space) || !address_space_module_count(target->space))
+	if (address_space_refresh(target->space) || !address_space_file_count(target->space))
 		return;
 	target_modules_release_unmapped(table, target, true);
 	target_modules_describe(target);
@@ -142,7 +160,7 @@ struct target_work *target_work_take(struct target_table *table, struct target *
 {
 	double now = clock_monotonic_seconds();
 	bool is_attach_due =
-		target->is_attach_due && now - target->refreshed_seconds >= REFRESH_SECONDS_MIN;
+		target->is_attach_due && may_refresh(target->attach_paced_seconds, now);
 	struct target_work *work;
 
 	if (target->is_work_under_way)
@@ -173,7 +191,7 @@ struct target_work *target_work_take(struct target_table *table, struct target *
 				add_sweep(work, &target->modules[i]);
 	}
 	if (is_attach_due)
-		target->attach_error = add_modules(table, work);
+		target->attach_error = add_files(table, work);
 	return work;
 }
 
@@ -196,16 +214,11 @@ struct target_work *target_work_next(struct target_table *table, size_t *cursor,
 static int attach(const struct target_work *work, struct work_item *item)
 {
 	struct probe_plan *plan = &item->probed.plan;
-	struct stat status;
 
 	if (!plan->point_count)
 		return 0;
 	for (size_t i = 0; i < plan->point_count; i++)
 		plan->points[i].cookie |= (uint64_t)work->slot << RECORD_COOKIE_SLOT_SHIFT;
-	if (stat(item->path, &status))
-		return -errno;
-	item->probed.device = status.st_dev;
-	item->probed.inode = status.st_ino;
 	return work->backend->attach(work->object, work->pid, item->path, plan->points,
 				     plan->point_count, &item->probed.link);
 }
@@ -375,6 +388,9 @@ static void enter_item(struct target_table *table, const struct target_work *wor
 	if (!item->error && !item->is_skipped)
 		item->error = target_module_add(target, &item->probed);
 	if (!item->error && !item->is_skipped) {
+		/* What the loader has mapped before its own probe was in place it hasn't told. */
+		if (item->probed.link)
+			target->is_attach_due = target->is_space_due = true;
 		if (item->failure[0])
 			memcpy(target->attach_failure, item->failure, sizeof(item->failure));
 		return;
@@ -425,8 +441,8 @@ void target_refresh_space_if_due(struct target *target)
 {
 	double now = clock_monotonic_seconds();
 
-	if (!target->is_space_due || now - target->space_refreshed_seconds < REFRESH_SECONDS_MIN)
+	if (!target->is_space_due || !may_refresh(target->space_paced_seconds, now))
 		return;
 	target_refresh_space(target);
-	target->space_refreshed_seconds = now;
+	pace_refresh(&target->space_paced_seconds, now);
 }

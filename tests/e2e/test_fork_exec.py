@@ -59,7 +59,7 @@ def test_exec_ends_the_account_and_the_watch_follows_the_pid(daemon, run, comman
     program.tell(command)
     eventually(lambda: daemon.ended_targets(program.pid), "the account before the exec has ended")
     assert daemon.ended_targets(program.pid)[0]["end_reason"] == "exec"
-    eventually(lambda: (daemon.target(program.pid) or {}).get("probes"), "watched again")
+    eventually(lambda: (daemon.target(program.pid) or {}).get("allocators"), "watched again")
     program.tell("allocate")
     assert_exact(daemon, program)
 
@@ -70,7 +70,7 @@ def test_exec_again_and_again_keeps_the_watch(daemon, run):
     for _ in range(10):
         program.tell("exec_from_thread")
         program.tell("exec_from_leader")
-    eventually(lambda: (daemon.target(program.pid) or {}).get("probes"), "watched again")
+    eventually(lambda: (daemon.target(program.pid) or {}).get("allocators"), "watched again")
 
     def check():
         program.tell("allocate")

@@ -85,11 +85,18 @@ def another_build(library, copy):
     return copy
 
 
-@pytest.fixture
-def second_libc(run, tmp_path):
+def same_build(library, copy):
+    """A copy with the same build-id: the same module, in another file."""
+    copy.write_bytes(library.read_bytes())
+    copy.chmod(0o755)
+    return copy
+
+
+@pytest.fixture(params=[another_build, same_build], ids=lambda make: make.__name__)
+def second_libc(request, run, tmp_path):
     """A program with a second libc, and a file to be mapped in that one's place."""
     library = process.mapped_path(os.getpid(), LIBC)
-    copy = another_build(library, tmp_path / "libc.so.second")
+    copy = request.param(library, tmp_path / "libc.so.second")
     other = tmp_path / "other"
     other.write_bytes(random.Random(1).randbytes(library.stat().st_size))
     return run("second_libc", copy, other)

@@ -4,7 +4,7 @@ LINT_JOBS ?= 2
 LINT_SOURCES := $(wildcard daemon/*.c daemon/*/*.c cli/*.c)
 LINT_C       := $(LINT_SOURCES) $(wildcard bpf/*.c bpf/*.h daemon/*.h daemon/*/*.h cli/*.h \
 	tests/*/*.c tests/*/*.h tests/*/*.cc tests/*/*.cpp)
-LINT_SCRIPTS := deploy/install-deps .ci/run $(wildcard tests/*.sh tests/*/*.sh deploy/*.sh)
+LINT_SCRIPTS := deploy/install-deps .ci/run $(wildcard tests/*.sh tests/*/*.sh tests/*/*/*.sh deploy/*.sh)
 
 .PHONY: lint lint-format lint-rooms lint-scripts lint-cppcheck lint-tidy
 lint: lint-format lint-rooms lint-scripts lint-cppcheck lint-tidy

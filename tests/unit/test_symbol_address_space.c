@@ -203,8 +203,56 @@ static void test_names_survive_exit_and_deletion(void **state)
 	names_close(&names);
 }
 
+/* The mapped file of the module that was found last. */
+static struct address_space_file find_file(const struct names *names)
+{
+	for (size_t i = 0; i < address_space_file_count(names->space); i++)
+		if (address_space_file(names->space, i)->module == names->module)
+			return *address_space_file(names->space, i);
+	fail_msg("no file of the module is mapped");
+	return (struct address_space_file){0};
+}
+
+static void test_copies_of_a_file_are_files_of_one_module(void **state)
+{
+	struct program library;
+	struct names names;
+	uint64_t first, second;
+	char copy[sizeof(library.path) + 8];
+	struct module *module;
+	size_t files;
+	void *handles[2];
+
+	(void)state;
+	program_build(&library, "c", "int plugin_entry(void) { return 7; }\n",
+		      "gcc -shared -fPIC -Wl,--build-id");
+	snprintf(copy, sizeof(copy), "%s.copy", library.path);
+	run_command("cp -p %s %s && chmod 755 %s %s", library.path, copy, library.path, copy);
+	names_open(&names, getpid());
+	assert_int_equal(address_space_refresh(names.space), 0);
+	files = address_space_file_count(names.space);
+	handles[0] = dlopen(library.path, RTLD_NOW);
+	handles[1] = dlopen(copy, RTLD_NOW);
+	assert_non_null(handles[0]);
+	assert_non_null(handles[1]);
+	first = (uint64_t)(uintptr_t)dlsym(handles[0], "plugin_entry");
+	second = (uint64_t)(uintptr_t)dlsym(handles[1], "plugin_entry");
+	assert_int_not_equal(first, second);
+	assert_int_equal(address_space_refresh(names.space), 0);
+	assert_int_equal(address_space_file_count(names.space), files + 2);
+	names_find(&names, first);
+	module = names.module;
+	names_find(&names, second);
+	assert_ptr_equal(names.module, module);
+	dlclose(handles[0]);
+	dlclose(handles[1]);
+	names_close(&names);
+	program_remove(&library);
+}
+
 static void test_deleted_executable_is_named(void **state)
 {
+	struct address_space_file file;
 	struct program program;
 	struct names names;
 	uint64_t caller;
@@ -221,10 +269,11 @@ static void test_deleted_executable_is_named(void **state)
 	names_find(&names, caller - 1);
 	assert_string_equal(names.name.function, "main");
 	assert_string_equal(module_path(names.module), program.path);
-	assert_int_equal(
-		address_space_module_proc_path(names.space, names.module, path, sizeof(path)), 0);
+	file = find_file(&names);
+	assert_int_equal(address_space_file_proc_path(names.space, &file.id, path, sizeof(path)),
+			 0);
 	assert_int_equal(access(path, R_OK), 0);
-	assert_int_equal(address_space_module_proc_path(names.space, names.module, path, 20),
+	assert_int_equal(address_space_file_proc_path(names.space, &file.id, path, 20),
 			 -ENAMETOOLONG);
 	names_close(&names);
 	program_remove(&program);
@@ -264,6 +313,7 @@ static void test_foreign_mount_namespace_is_named(void **state)
 
 static void test_unloaded_library_stays_until_something_else_is_there(void **state)
 {
+	struct address_space_file file;
 	struct program library;
 	struct names names;
 	uint64_t function, page;
@@ -274,25 +324,26 @@ static void test_unloaded_library_stays_until_something_else_is_there(void **sta
 	program_build(&library, "c", "int plugin_entry(void) { return 7; }\n", "gcc -shared -fPIC");
 	names_open(&names, getpid());
 	assert_int_equal(address_space_refresh(names.space), 0);
-	modules = address_space_module_count(names.space);
+	modules = address_space_file_count(names.space);
 	handle = dlopen(library.path, RTLD_NOW);
 	assert_non_null(handle);
 	function = (uint64_t)(uintptr_t)dlsym(handle, "plugin_entry");
 	names_find(&names, function);
 	assert_int_equal(names.error, -ENOENT);
 	assert_int_equal(address_space_refresh(names.space), 0);
-	assert_int_equal(address_space_module_count(names.space), modules + 1);
+	assert_int_equal(address_space_file_count(names.space), modules + 1);
 	names_find(&names, function);
 	assert_string_equal(names.name.function, "plugin_entry");
+	file = find_file(&names);
 
 	dlclose(handle);
 	assert_int_equal(address_space_refresh(names.space), 0);
-	assert_int_equal(address_space_module_count(names.space), modules);
+	assert_int_equal(address_space_file_count(names.space), modules);
 	names_find(&names, function);
 	assert_string_equal(names.name.function, "plugin_entry");
-	assert_int_equal(
-		address_space_module_proc_path(names.space, names.module, (char[64]){0}, 64),
-		-ENOENT);
+	assert_false(address_space_has_file(names.space, &file.id, file.module));
+	assert_int_equal(address_space_file_proc_path(names.space, &file.id, (char[64]){0}, 64),
+			 -ENOENT);
 
 	page = function & ~0xfffull;
 	assert_ptr_equal(mmap((void *)(uintptr_t)page, 0x1000, PROT_READ,
@@ -306,7 +357,7 @@ static void test_unloaded_library_stays_until_something_else_is_there(void **sta
 	program_remove(&library);
 }
 
-static void test_every_module_is_listed_once(void **state)
+static void test_every_file_is_listed_once(void **state)
 {
 	struct names names;
 
@@ -314,12 +365,13 @@ static void test_every_module_is_listed_once(void **state)
 	names_open(&names, getpid());
 	for (int refresh = 0; refresh < 3; refresh++)
 		assert_int_equal(address_space_refresh(names.space), 0);
-	assert_true(address_space_module_count(names.space) >= 4);
-	for (size_t i = 0; i < address_space_module_count(names.space); i++)
+	assert_true(address_space_file_count(names.space) >= 4);
+	for (size_t i = 0; i < address_space_file_count(names.space); i++)
 		for (size_t j = 0; j < i; j++)
-			assert_ptr_not_equal(address_space_module(names.space, i),
-					     address_space_module(names.space, j));
-	assert_null(address_space_module(names.space, address_space_module_count(names.space)));
+			assert_memory_not_equal(&address_space_file(names.space, i)->id,
+						&address_space_file(names.space, j)->id,
+						sizeof(struct mapped_file_id));
+	assert_null(address_space_file(names.space, address_space_file_count(names.space)));
 	names_close(&names);
 }
 
@@ -395,7 +447,8 @@ int main(void)
 		cmocka_unit_test(test_deleted_executable_is_named),
 		cmocka_unit_test(test_foreign_mount_namespace_is_named),
 		cmocka_unit_test(test_unloaded_library_stays_until_something_else_is_there),
-		cmocka_unit_test(test_every_module_is_listed_once),
+		cmocka_unit_test(test_every_file_is_listed_once),
+		cmocka_unit_test(test_copies_of_a_file_are_files_of_one_module),
 		cmocka_unit_test(test_code_in_no_elf_file_is_counted_unreadable),
 		cmocka_unit_test(test_mapped_devices_are_not_opened),
 		cmocka_unit_test(test_processes_without_memory_are_gone),

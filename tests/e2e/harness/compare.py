@@ -36,8 +36,8 @@ def truth_by_function(truth):
 
 def of_program(sites, program):
     """The sites whose direct caller is the program itself rather than a library."""
-    executable = program.process.args[0]
-    return [site for site in sites if site["stack"] and site["stack"][0]["module"] == executable]
+    return [site for site in sites
+            if site["stack"] and site["stack"][0]["module"] == program.executable]
 
 
 def assert_exact(daemon, program, kind="block"):

@@ -18,10 +18,10 @@ class Program:
         environment: variables beside those that we have ourselves.
         """
         name, *arguments = (str(word) for word in command)
-        executable = name if "/" in name else str(paths.PROGRAMS / name)
+        self.executable = name if "/" in name else str(paths.PROGRAMS / name)
         self._pending = b""
         self.process = subprocess.Popen(
-            [executable, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            [self.executable, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, bufsize=0, user=user, group=user,
             env={**os.environ, **(environment or {})},
             extra_groups=None if user is None else [])

@@ -3,11 +3,13 @@
 import time
 
 POLL_SECONDS = 0.02
+# How much longer than on real hardware everything may take: an emulated machine raises it.
+patience = 1.0
 
 
 def eventually(condition, what, seconds=10.0):
     """Returns the first true value of condition(); fails when the deadline passes without one."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * patience
     while True:
         value = condition()
         if value:
@@ -21,7 +23,7 @@ def eventually_passes(check, seconds=5.0):
     Repeats a function of assertions until it passes; its last failure is the test's. Whatever it
     stumbles over on the way (an answer that lacks an entry yet) is a failure like the others.
     """
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * patience
     while True:
         try:
             return check()
