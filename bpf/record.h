@@ -215,7 +215,7 @@ struct record_target_hits {
 	__u64 frees;
 	__u64 returns;
 	__u64 samples;        /* blocks sampled, their stacks taken; not counted in exact mode */
-	__u64 single_stepped; /* of allocations and frees */
+	__u64 single_stepped; /* of all these */
 };
 
 /* ---- Host: what belongs to no target. One struct, atomic additions. */

@@ -99,12 +99,12 @@ static uint64_t meaning_moved(uint64_t meaning, const uint8_t *registers)
 
 /* ---- Points ---- */
 
-static bool plan_has_offset(const struct probe_plan *plan, uint64_t file_offset)
+static const struct probe_point *plan_point_at(const struct probe_plan *plan, uint64_t file_offset)
 {
 	for (size_t i = 0; i < plan->point_count; i++)
 		if (plan->points[i].file_offset == file_offset)
-			return true;
-	return false;
+			return &plan->points[i];
+	return NULL;
 }
 
 static int plan_add_point(struct probe_plan *plan, uint64_t file_offset, uint64_t cookie,
@@ -207,34 +207,45 @@ static const char *making_passed_on_to(const struct making *making,
 	return NULL;
 }
 
-/* Adds the exit probes, or says why not: false. */
-static int making_add_exits(struct making *making, struct probe_plan_function *entry,
-			    bool *has_exits)
+static bool making_needs_exits(const struct making *making, uint64_t meaning)
 {
-	struct function_exits exits;
+	return meaning_needs_return(meaning) &&
+	       (making->method == PROBE_RETURN_EXITS ||
+		RECORD_COOKIE_FLAGS(meaning) & RECORD_FUNCTION_MAY_THROW);
+}
+
+/* Whether a function that begins at the offset can have its probe there and the exit probes. */
+static bool plan_has_room(const struct probe_plan *plan, uint64_t offset,
+			  const struct function_exits *exits)
+{
+	bool has_room = !plan_point_at(plan, offset);
+
+	for (size_t i = 0; i < exits->count; i++) {
+		const struct probe_point *point = plan_point_at(plan, exits->offsets[i]);
+
+		/* Functions may share their ways out. */
+		has_room &=
+			exits->offsets[i] != offset &&
+			(!point || RECORD_COOKIE_OPERATION(point->cookie) == RECORD_OPERATION_EXIT);
+	}
+	return has_room;
+}
+
+static int plan_add_exits(struct probe_plan *plan, const struct function_exits *exits)
+{
+	const uint64_t cookie =
+		RECORD_COOKIE(RECORD_OPERATION_EXIT, RECORD_ARGUMENT_NONE, RECORD_ARGUMENT_NONE,
+			      RECORD_ARGUMENT_NONE, RECORD_ARGUMENT_NONE, 0);
 	int error = 0;
 
-	*has_exits = function_exits_find(&making->source, entry->file_offset, &exits);
-	if (!*has_exits) {
-		snprintf(entry->reason, sizeof(entry->reason),
-			 "not probed: its ways out cannot all be found: %s", exits.reason);
-		return 0;
-	}
-	for (size_t i = 0; i < exits.count && !error; i++)
-		if (!plan_has_offset(making->plan, exits.offsets[i]))
-			error = plan_add_point(
-				making->plan, exits.offsets[i],
-				RECORD_COOKIE(RECORD_OPERATION_EXIT, RECORD_ARGUMENT_NONE,
-					      RECORD_ARGUMENT_NONE, RECORD_ARGUMENT_NONE,
-					      RECORD_ARGUMENT_NONE, 0),
-				false);
-	entry->return_view = PROBE_RETURN_BY_EXITS;
-	entry->exit_count = exits.count;
+	for (size_t i = 0; i < exits->count && !error; i++)
+		if (!plan_point_at(plan, exits->offsets[i]))
+			error = plan_add_point(plan, exits->offsets[i], cookie, false);
 	return error;
 }
 
-static int making_probe(struct making *making, uint64_t meaning,
-			const struct elf_function *function, struct probe_plan_function *entry)
+static int making_choose(const struct making *making, uint64_t meaning,
+			 const struct elf_function *function, struct probe_address *chosen)
 {
 	const struct probe_request request = {
 		.argument_count = meaning_argument_count(meaning),
@@ -244,32 +255,52 @@ static int making_probe(struct making *making, uint64_t meaning,
 	};
 	uint8_t code[CODE_BYTES_MAX];
 	size_t wanted = function->size_bytes < sizeof(code) ? function->size_bytes : sizeof(code);
+	int error = elf_program_read(&making->program, function->file_offset, code, wanted);
+
+	if (!error)
+		probe_address_choose(code, wanted, &request, chosen);
+	return error;
+}
+
+static int making_probe(struct making *making, uint64_t meaning,
+			const struct elf_function *function, struct probe_plan_function *entry)
+{
+	bool needs_exits = making_needs_exits(making, meaning);
+	struct function_exits exits = {0};
 	struct probe_address chosen;
+	uint64_t offset;
 	int error;
 
-	if (request.needs_return)
-		entry->return_view = PROBE_RETURN_BY_TRAMPOLINE;
-	if (request.needs_return && (making->method == PROBE_RETURN_EXITS ||
-				     RECORD_COOKIE_FLAGS(meaning) & RECORD_FUNCTION_MAY_THROW)) {
-		bool has_exits;
-
-		error = making_add_exits(making, entry, &has_exits);
-		if (error || !has_exits)
-			return error;
-		meaning |= (uint64_t)RECORD_FUNCTION_HAS_EXITS << RECORD_COOKIE_FLAGS_SHIFT;
+	if (needs_exits && !function_exits_find(&making->source, entry->file_offset, &exits)) {
+		snprintf(entry->reason, sizeof(entry->reason),
+			 "not probed: its ways out cannot all be found: %s", exits.reason);
+		return 0;
 	}
-	error = elf_program_read(&making->program, function->file_offset, code, wanted);
+	error = making_choose(making, meaning, function, &chosen);
 	if (error)
 		return error;
-	probe_address_choose(code, wanted, &request, &chosen);
+	offset = function->file_offset + chosen.offset_bytes;
+	/* An instruction bears one probe, with one meaning. */
+	if (!plan_has_room(making->plan, offset, &exits)) {
+		snprintf(entry->reason, sizeof(entry->reason),
+			 "not probed: another probe is on the same instruction");
+		return 0;
+	}
+	if (needs_exits)
+		meaning |= (uint64_t)RECORD_FUNCTION_HAS_EXITS << RECORD_COOKIE_FLAGS_SHIFT;
 	entry->is_probed = true;
 	entry->is_emulated = chosen.is_emulated;
-	entry->probe_offset = function->file_offset + chosen.offset_bytes;
+	entry->probe_offset = offset;
+	entry->exit_count = exits.count;
+	if (meaning_needs_return(meaning))
+		entry->return_view =
+			needs_exits ? PROBE_RETURN_BY_EXITS : PROBE_RETURN_BY_TRAMPOLINE;
 	snprintf(entry->reason, sizeof(entry->reason), "%s", chosen.reason);
-	return plan_add_point(making->plan, entry->probe_offset,
-			      meaning_moved(meaning, chosen.registers) |
-				      making_reach(making, function->file_offset),
-			      chosen.is_emulated);
+	error = plan_add_point(making->plan, offset,
+			       meaning_moved(meaning, chosen.registers) |
+				       making_reach(making, function->file_offset),
+			       chosen.is_emulated);
+	return error ? error : plan_add_exits(making->plan, &exits);
 }
 
 static int making_add(struct making *making, const struct allocator_function *row,
