@@ -31,6 +31,8 @@ OPERATORS = [
     ("operators_tcmalloc", None), ("operators_tcmalloc_static", None),
     ("operators_mimalloc", None),
     ("operators", "libjemalloc.so.2"), ("operators", "libtcmalloc_minimal.so.4"),
+    # It ends a program that frees what new has returned, and the like: not for the families.
+    ("operators", "libtcmalloc_minimal_debug.so.4"),
     ("operators", "libmimalloc.so.2"),
 ]
 # Debian's mimalloc is C: its operator new ends the program instead of throwing.
@@ -130,6 +132,19 @@ def test_samples_of_every_function_estimate_it(daemon, start, case):
         assert daemon.get(f"/api/v1/processes/{program.pid}/stacks")["outstanding_bytes"] == 0
 
     eventually_passes(check)
+
+
+def test_several_allocators_in_one_process_are_exact(daemon, start):
+    program = start("heaps", None)
+    assert set(daemon.target(program.pid)["allocators"].split(",")) == {
+        "jemalloc", "mimalloc", "tcmalloc", "glibc"}
+    for command in ("allocate", "free_half", "free_all"):
+        program.tell(command)
+        assert_exact(daemon, program)
+    target = daemon.target(program.pid)
+    assert target["unknown_frees"] == 0
+    assert target["missed_frees"] == 0
+    assert program.end() == 0
 
 
 @parametrize(OPERATORS)

@@ -60,6 +60,10 @@ $(PROGRAM_DIR)/operators: tests/programs/operators.cpp $(PROGRAM_OBJECT)
 $(PROGRAM_DIR)/families_%: tests/programs/families.c $(PROGRAM_OBJECT)
 	$(CC) -std=gnu11 $(PROGRAM_CFLAGS) -o $@ $< $(PROGRAM_OBJECT) -Wl,--no-as-needed $($*_LINK)
 
+$(PROGRAM_DIR)/heaps: tests/programs/heaps.c $(PROGRAM_OBJECT)
+	$(CC) -std=gnu11 $(PROGRAM_CFLAGS) -o $@ $< $(PROGRAM_OBJECT) -Wl,--no-as-needed \
+		$(jemalloc_LINK) $(mimalloc_LINK) $(tcmalloc_LINK)
+
 $(PROGRAM_DIR)/operators_%: tests/programs/operators.cpp $(PROGRAM_OBJECT)
 	$(CXX) -std=gnu++17 $(PROGRAM_CFLAGS) -o $@ $< $(PROGRAM_OBJECT) -Wl,--no-as-needed \
 		$($*_LINK)
