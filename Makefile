@@ -21,8 +21,10 @@ CLI_LIBS    := -lcurl -lcjson -lcapstone -lm
 
 BPF_SOURCES    := $(wildcard bpf/*.bpf.c)
 BPF_HEADERS    := $(wildcard bpf/*.h)
-BPF_OBJECTS    := $(BPF_SOURCES:bpf/%.bpf.c=$(BUILD)/bpf/%.bpf.o)
+# trial.bpf.c is an object of its own, see there.
+BPF_OBJECTS    := $(filter-out %/trial.bpf.o,$(BPF_SOURCES:bpf/%.bpf.c=$(BUILD)/bpf/%.bpf.o))
 SKELETON       := $(BUILD)/memwatch.skel.h
+TRIAL_SKELETON := $(BUILD)/trial.skel.h
 # What every room may use, and main alone reads: see tests/lint/room_order.py.
 ROOT_ROOM      := daemon/config.c daemon/config_value.c daemon/log.c daemon/procfs.c
 ROOM_SOURCES   := $(wildcard daemon/*/*.c) $(ROOT_ROOM)
@@ -49,8 +51,12 @@ $(BUILD)/memwatch.bpf.o: $(BPF_OBJECTS)
 $(SKELETON): $(BUILD)/memwatch.bpf.o
 	$(BPFTOOL) gen skeleton $< name memwatch_bpf > $@.tmp && mv $@.tmp $@
 
+$(TRIAL_SKELETON): $(BUILD)/bpf/trial.bpf.o
+	$(BPFTOOL) gen skeleton $< name trial_bpf > $@.tmp && mv $@.tmp $@
+
 # ---- daemon and CLI
 $(BUILD)/daemon/probe/object.o: $(SKELETON)
+$(BUILD)/daemon/probe/trial.o: $(TRIAL_SKELETON)
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The probe on every allocator function, told by its cookie what the function means. Of functions
- * that return a block or a mapping it runs at the entry and, unless it says there that it needn't,
- * at the return; of others at the entry alone. An exception must not pass a return probe (the
- * unwinder takes its trampoline for the end of the stack), so that functions which throw have entry
- * probes at each instruction that returns instead. The outermost call owns the block: an inner
- * call's block in the same place is handed to it.
+ * that return a block or a mapping it runs at the entry and at the return; of others at the entry
+ * alone. An exception must not pass a return probe (the unwinder takes its trampoline for the end
+ * of the stack), so that functions which throw have entry probes at each instruction that returns
+ * instead. The outermost call owns the block: an inner call's block in the same place is handed to
+ * it.
+ *
+ * Of the programs at the end of this file the daemon loads those of its attach back end. In a
+ * session the entry decides whether the return is probed; by the other back ends it always is, and
+ * the return of a call that nobody follows finds nothing pending.
  */
 #include "block.h"
 #include "call.h"
@@ -250,8 +254,11 @@ static __always_inline void leave_allocation(const struct call *call, struct thr
 		block_born(call, state, pending, address);
 }
 
-/* No branch depends on is_exit: the verifier need not look at everything twice. */
-static __always_inline int leave_call(const struct call *call)
+/*
+ * Returns whether it was the return of a call that is followed. No branch depends on is_exit: the
+ * verifier need not look at everything twice.
+ */
+static __always_inline bool leave_call(const struct call *call)
 {
 	struct thread_state *state = thread_state_get(call, 0);
 	__u64 stack_pointer = PT_REGS_SP(call->ctx);
@@ -259,21 +266,21 @@ static __always_inline int leave_call(const struct call *call)
 	__u32 depth;
 
 	if (!state)
-		return 0;
+		return false;
 	/* At an exit the return address is still to be popped, as it was at the entry. */
 	stack_pointer -= sizeof(__u64) * (1 - call->is_exit);
 	for (depth = 0; depth < PENDING_CALLS_MAX; depth++) {
 		if (depth >= state->depth)
-			return 0; /* the outer of two calls that returned together by tail call */
+			return false; /* maybe the outer of two that return at once by tail call */
 		if (state->pending[depth].stack_pointer == stack_pointer)
 			break;
 	}
 	if (depth >= PENDING_CALLS_MAX)
-		return 0;
+		return false;
 	/* The way out of a throwing function may be shared with others, which return by probe. */
 	if ((state->pending[depth].function_flags ^ call->is_exit * RECORD_FUNCTION_HAS_EXITS) &
 	    RECORD_FUNCTION_HAS_EXITS)
-		return 0;
+		return false;
 	if (depth + 1 < state->depth)
 		pending_abandon(call, state, depth + 1);
 	pending = &state->pending[depth];
@@ -283,59 +290,83 @@ static __always_inline int leave_call(const struct call *call)
 		leave_mapping(call, state, pending);
 	else
 		leave_allocation(call, state, pending);
-	return 0;
+	return true;
 }
 
 /* ---- The probe ---- */
 
-/* Functions of which the entry says all, those that are left by exit probes, and their exits. */
-static __always_inline int enter_alone(const struct call *call)
+/* Whether the cookie's target is known; fills in the call. */
+static __always_inline bool probe_open(struct call *call, struct pt_regs *ctx)
 {
-	__u32 operation = RECORD_COOKIE_OPERATION(call->cookie);
+	if (!call_open(call, ctx))
+		return false;
+	call->hits = bpf_map_lookup_elem(&target_hits, &call->slot);
+	return call->hits != NULL;
+}
 
+static __always_inline void count_stepped(const struct call *call)
+{
 	if (call->cookie & RECORD_COOKIE_SINGLE_STEPPED)
 		COUNT(call->hits->single_stepped);
+}
+
+static __always_inline void leave(const struct call *call)
+{
+	if (leave_call(call))
+		COUNT(call->hits->returns);
+	else
+		COUNT(call->hits->idle_returns);
+}
+
+/* Any probe but at a session or a return: an entry, or an exit. */
+static __always_inline int enter(struct pt_regs *ctx)
+{
+	struct call opened, *call = &opened;
+	__u32 operation;
+
+	if (!probe_open(call, ctx))
+		return 0;
+	operation = RECORD_COOKIE_OPERATION(call->cookie);
+	count_stepped(call);
 	switch (operation) {
 	case RECORD_OPERATION_FREE:
 		COUNT(call->hits->frees);
-		return enter_free(call);
+		enter_free(call);
+		break;
 	case RECORD_OPERATION_UNMAP:
 		COUNT(call->hits->frees);
-		return enter_unmap(call);
+		enter_unmap(call);
+		break;
 	case RECORD_OPERATION_LOADER:
-		return enter_loader(call);
+		enter_loader(call);
+		break;
 	case RECORD_OPERATION_CONTRACT_ALLOCATE:
 	case RECORD_OPERATION_CONTRACT_FREE:
-		return enter_contract(call, operation);
+		enter_contract(call, operation);
+		break;
 	case RECORD_OPERATION_EXIT:
-		COUNT(call->hits->returns);
-		return leave_call(call);
+		leave(call);
+		break;
 	default:
 		COUNT(call->hits->allocations);
-		return enter_call(call, operation);
+		enter_call(call, operation);
 	}
+	return 0;
 }
 
 SEC("uprobe")
 int allocator_session(struct pt_regs *ctx)
 {
-	struct record_target_hits *hits;
 	struct call call;
 
-	if (!call_open(&call, ctx))
+	if (!probe_open(&call, ctx))
 		return SKIP_RETURN;
-	hits = bpf_map_lookup_elem(&target_hits, &call.slot);
-	if (!hits)
-		return SKIP_RETURN;
-	call.hits = hits;
 	if (session_is_return(ctx)) {
-		COUNT(hits->returns);
-		leave_call(&call);
+		leave(&call);
 		return 0;
 	}
-	COUNT(hits->allocations);
-	if (call.cookie & RECORD_COOKIE_SINGLE_STEPPED)
-		COUNT(hits->single_stepped);
+	COUNT(call.hits->allocations);
+	count_stepped(&call);
 	return enter_call(&call, RECORD_COOKIE_OPERATION(call.cookie)) ? SKIP_RETURN : PROBE_RETURN;
 }
 
@@ -350,16 +381,24 @@ int allocator_session(struct pt_regs *ctx)
 SEC("uprobe")
 int allocator_alone(struct pt_regs *ctx)
 {
-	struct record_target_hits *hits;
+	return enter(ctx);
+}
+
+/* Of every function. Anything but 0 would take the breakpoint out, by a multi link before 6.13. */
+SEC("uprobe")
+int allocator_entry(struct pt_regs *ctx)
+{
+	return enter(ctx);
+}
+
+/* Of functions whose return matters. */
+SEC("uprobe")
+int allocator_return(struct pt_regs *ctx)
+{
 	struct call call;
 
-	if (!call_open(&call, ctx))
-		return 0;
-	hits = bpf_map_lookup_elem(&target_hits, &call.slot);
-	if (!hits)
-		return 0;
-	call.hits = hits;
-	enter_alone(&call);
+	if (probe_open(&call, ctx))
+		leave(&call);
 	return 0;
 }
 

@@ -105,7 +105,8 @@ static __always_inline bool call_open(struct call *call, struct pt_regs *ctx)
 	call->slot = RECORD_COOKIE_SLOT(call->cookie);
 	call->control = bpf_map_lookup_elem(&target_controls, &call->slot);
 	call->counters = bpf_map_lookup_elem(&target_counters, &call->slot);
-	if (!call->control || !call->counters || !call->control->is_enabled)
+	if (!call->control || !call->counters || !call->control->is_enabled ||
+	    call->control->watch != RECORD_COOKIE_WATCH(call->cookie))
 		return false;
 	call->account = call->counters->account;
 	return true;

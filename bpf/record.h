@@ -69,8 +69,9 @@ enum record_operation {
 /*
  * cookie: bits 0-3 operation, 4-6 size argument, 7-9 count argument (a factor of the size),
  * 10-12 argument that holds the old block, 13-15 argument that points to where the block's address
- * is stored (none: the return value is the address), 16-23 flags, 24 single-stepped, 32-47 slot of
- * the target. Of a USDT probe 48-63 say where its arguments are described (index into
+ * is stored (none: the return value is the address), 16-23 flags, 24 single-stepped, 25-37 number
+ * of the watch (slots are used again, and probes of an earlier watch may still be there), 38-47
+ * slot of the target. Of a USDT probe 48-63 say where its arguments are described (index into
  * usdt_arguments); of others 48-55 and 56-63 how far the allocator's code reaches below and above
  * the probe, in units of 1 << RECORD_REACH_SHIFT bytes.
  */
@@ -87,8 +88,11 @@ enum record_operation {
 /* The probe's instruction cannot be emulated: each of its hits is dearer (see target/calibrate.h).
  */
 #define RECORD_COOKIE_SINGLE_STEPPED      (1ULL << 24)
-#define RECORD_COOKIE_SLOT_SHIFT          32
-#define RECORD_COOKIE_SLOT(cookie)        ((cookie) >> RECORD_COOKIE_SLOT_SHIFT & 65535)
+#define RECORD_COOKIE_WATCH_SHIFT         25
+#define RECORD_WATCH_MASK                 8191
+#define RECORD_COOKIE_WATCH(cookie)       ((cookie) >> RECORD_COOKIE_WATCH_SHIFT & RECORD_WATCH_MASK)
+#define RECORD_COOKIE_SLOT_SHIFT          38
+#define RECORD_COOKIE_SLOT(cookie)        ((cookie) >> RECORD_COOKIE_SLOT_SHIFT & (RECORD_TARGETS_MAX - 1))
 #define RECORD_COOKIE_USDT_SHIFT          48
 #define RECORD_COOKIE_USDT(cookie)        ((cookie) >> RECORD_COOKIE_USDT_SHIFT & 65535)
 #define RECORD_REACH_SHIFT                15
@@ -178,7 +182,8 @@ struct record_target_control {
 	__u64 blocks_max;              /* this target's share of the block map */
 	__u64 sites_max;               /* and of the site table */
 	__u32 generation;              /* current generation, counted up by the daemon */
-	__u32 is_enabled;
+	__u16 watch;                   /* probes of another watch are not heard */
+	__u16 is_enabled;
 };
 
 /* Written by BPF and the daemon (atomic additions), read by the daemon. Index: slot. */
@@ -213,7 +218,8 @@ struct record_target_counters {
 struct record_target_hits {
 	__u64 allocations;
 	__u64 frees;
-	__u64 returns;
+	__u64 returns;        /* of calls that are followed */
+	__u64 idle_returns;   /* of others, whose return probe couldn't be skipped */
 	__u64 samples;        /* blocks sampled, their stacks taken; not counted in exact mode */
 	__u64 single_stepped; /* of all these */
 };
@@ -334,6 +340,20 @@ struct record_process {
 	__u64 peak_rss_bytes;
 	__u64 total_vm_bytes;
 	char comm[RECORD_COMM_LENGTH];
+};
+
+/*
+ * ---- Trying an attach back end (trial.bpf.c) ----
+ * Who calls the probed function; it is the function's argument and result.
+ */
+
+enum record_trial_caller {
+	RECORD_TRIAL_MAIN_THREAD,
+	RECORD_TRIAL_EARLY_THREAD, /* runs already when the probes come */
+	RECORD_TRIAL_LATE_THREAD,
+	RECORD_TRIAL_SKIPS_RETURN, /* the entry asks for no return probe, where it can */
+	RECORD_TRIAL_STRANGER,     /* another process */
+	RECORD_TRIAL_CALLERS,
 };
 
 #endif

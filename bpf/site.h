@@ -29,7 +29,9 @@ static __always_inline void site_send_stack(struct record_site *site, __u32 numb
 		return;
 	if (count > RECORD_STACK_FRAMES_MAX)
 		count = RECORD_STACK_FRAMES_MAX;
-	bytes += count * sizeof(stack->frames[0]);
+	/* The compiler may compare a copy, and the verifier of 6.1 doesn't know what that means. */
+	asm volatile("" : "+r"(count));
+	bytes += (count & RECORD_STACK_FRAMES_MAX) * sizeof(stack->frames[0]);
 	stack->event.kind = RECORD_EVENT_STACK;
 	stack->event.slot = slot;
 	stack->event.account = site->account;

@@ -80,8 +80,9 @@ static void status_show(const cJSON *answer)
 			 json_string_or(answer, "version", "?"),
 			 number_seconds(json_number(answer, "uptime_seconds")).text);
 	status_show_targets(&render, answer);
-	render_labelled(&render, RENDER_PLAIN, "  probes", STATUS_TEXT_COLUMN, "%s",
-			json_string_or(answer, "backend", "?"));
+	render_labelled(
+		&render, RENDER_PLAIN, "  probes", STATUS_TEXT_COLUMN, "%s",
+		json_string_or(answer, "backend", "none works here (see memwatchctl doctor)"));
 	cJSON_ArrayForEach(map, json_child(answer, "maps"))
 	{
 		status_show_map(&render, map);

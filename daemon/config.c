@@ -38,6 +38,7 @@ static const struct config_key keys[] = {
 	{"log_level", &config_level_type, "info", FIELD(log_level), 0, 0},
 	/* Past 1 GiB hardly a program would leave a sample. */
 	{"sampling_interval", &config_size_type, "64KiB", FIELD(sampling_interval_bytes), 1, GIB},
+	{"attach_backend", &config_backend_type, "auto", FIELD(attach_backend), 0, 0},
 	/* Shares of a thread's time: all of it is no limit. */
 	{"budget_by_hand_percent", &config_count_type, "30", FIELD(budget_by_hand_percent), 1, 100},
 	{"budget_by_policy_percent", &config_count_type, "3", FIELD(budget_by_policy_percent), 1,
@@ -148,7 +149,7 @@ static void error_set_unknown_key(struct config_error *error, const struct posit
 {
 	size_t nearest = 0;
 	size_t nearest_distance = SIZE_MAX;
-	char known[256] = "";
+	char known[400] = "";
 
 	for (size_t i = 0; i < KEY_COUNT; i++) {
 		size_t distance = edit_distance(name, keys[i].name);

@@ -16,6 +16,7 @@ struct config {
 	char state_dir[PATH_MAX];          /* state_dir = /var/lib/memwatch */
 	enum log_level log_level;          /* log_level = error|warning|info|debug */
 	uint64_t sampling_interval_bytes;  /* sampling_interval = 64KiB ; 1: exact */
+	char attach_backend[16];           /* attach_backend = auto|session|multi|perf */
 	uint32_t budget_by_hand_percent;   /* budget_by_hand_percent = 30 : probe time per thread */
 	uint32_t budget_by_policy_percent; /* budget_by_policy_percent = 3 */
 	uint32_t retry_seconds; /* retry_seconds = 10 : after an end over budget, then doubled */
@@ -33,7 +34,7 @@ struct config {
 
 /* What went wrong, with file, line, key and what would be right, ready to print. */
 struct config_error {
-	char message[512];
+	char message[640];
 };
 
 void config_set_defaults(struct config *config);

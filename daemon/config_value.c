@@ -115,6 +115,19 @@ static int level_parse(const struct config_key *key, const char *text, void *fie
 	return -EINVAL;
 }
 
+static int backend_parse(const struct config_key *key, const char *text, void *field)
+{
+	static const char *const names[] = {"auto", "session", "multi", "perf"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(text, names[i]) == 0) {
+			snprintf(field, key->field_bytes, "%s", text);
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
 static int count_parse(const struct config_key *key, const char *text, void *field)
 {
 	uint64_t count;
@@ -214,6 +227,8 @@ const struct config_type config_listen_type = {"address", "127.0.0.1:9735, [::1]
 					       listen_parse, listen_describe_range};
 const struct config_type config_level_type = {"log level", "error, warning, info or debug",
 					      level_parse, NULL};
+const struct config_type config_backend_type = {"attach back end", "auto, session, multi or perf",
+						backend_parse, NULL};
 const struct config_type config_count_type = {"number", "digits alone, e.g. 64", count_parse,
 					      count_describe_range};
 const struct config_type config_size_type = {

@@ -120,6 +120,43 @@ static int open_loop(struct daemon *daemon)
 	return error;
 }
 
+/* Opens it with the best back end that works: its trial was of small programs. */
+static int open_object_with_backend(const struct probe_limits *limits, struct state *state,
+				    struct probe_error *message)
+{
+	int error;
+
+	do {
+		state->backend = probe_backend_choose(&state->backends);
+		error = probe_object_open(limits, state->backend, &state->object, message);
+		if (error && state->backend)
+			probe_backend_refuse(&state->backends, message->message);
+	} while (error && error != -EPERM && state->backend);
+	return error;
+}
+
+/* What was asked for by name is not replaced by something else, nor by nothing. */
+static int check_backend(const struct daemon *daemon)
+{
+	const char *wanted = daemon->config.attach_backend;
+	char refused[700];
+
+	probe_backend_explain(&daemon->state.backends, refused, sizeof(refused));
+	if (!daemon->state.backend && strcmp(wanted, "auto") != 0) {
+		log_write(LOG_ERROR,
+			  "attach_backend = %s does not work here: %s (attach_backend = auto takes "
+			  "what works)",
+			  wanted, refused);
+		return -ENOTSUP;
+	}
+	if (!daemon->state.backend)
+		log_write(LOG_WARN,
+			  "no attach back end works here, so that processes can't be watched and "
+			  "only the host's counters work: %s",
+			  refused);
+	return 0;
+}
+
 static int open_object(struct daemon *daemon)
 {
 	const struct config *config = &daemon->config;
@@ -127,12 +164,16 @@ static int open_object(struct daemon *daemon)
 					    .sites_max = config->sites_max,
 					    .targets_max = config->targets_max,
 					    .ring_buffer_bytes = config->ring_buffer_bytes};
+	const char *wanted = config->attach_backend;
 	struct probe_error message = {"out of memory"};
-	int error = probe_object_open(&limits, &daemon->state.object, &message);
+	int error;
 
+	probe_backend_choice_init(&daemon->state.backends,
+				  strcmp(wanted, "auto") != 0 ? wanted : NULL);
+	error = open_object_with_backend(&limits, &daemon->state, &message);
 	if (error)
 		log_write(LOG_ERROR, "%s", message.message);
-	return error;
+	return error ? error : check_backend(daemon);
 }
 
 static void try_seccomp(struct state *state)
@@ -151,11 +192,9 @@ static void calibrate(struct state *state)
 {
 	struct process_error message = {""};
 
-	if (!probe_object_has_sessions(state->object)) {
+	if (!state->backend) {
 		snprintf(state->calibration_error, sizeof(state->calibration_error),
-			 "the kernel has no uprobe sessions");
-		log_write(LOG_WARN, "this kernel has no uprobe sessions (Linux 6.13 or later): "
-				    "processes can't be watched, only the host's counters work");
+			 "no attach back end works here");
 		return;
 	}
 	try_seccomp(state);
@@ -183,7 +222,6 @@ static int open_state(struct daemon *daemon)
 
 	state->start_time_seconds = clock_unix_seconds();
 	apply_config(state, config);
-	state->backend = &probe_backend_session;
 	pthread_mutex_init(&state->lock, NULL);
 	pthread_cond_init(&state->attached, NULL);
 	state->modules = module_cache_new(config->symbol_cache_bytes, MODULES_MAX);

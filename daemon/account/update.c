@@ -77,6 +77,7 @@ void account_update_from(struct account_table *table, struct account *account,
 	account->hits.allocations -= account->hits_before.allocations;
 	account->hits.frees -= account->hits_before.frees;
 	account->hits.returns -= account->hits_before.returns;
+	account->hits.idle_returns -= account->hits_before.idle_returns;
 	account->hits.samples -= account->hits_before.samples;
 	account->hits.single_stepped -= account->hits_before.single_stepped;
 	subtract_counters(&account->counters, &account->counters_before);

@@ -3,6 +3,7 @@
 
 #include "memwatch.skel.h"
 #include "probe/load_log.h"
+#include "probe/programs.h"
 #include "probe/session_call.h"
 #include "probe/usdt_table.h"
 #include "procfs.h"
@@ -20,10 +21,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* BPF_TRACE_UPROBE_SESSION and _MULTI of newer kernels, see attach_session.c. */
-#define ATTACH_TYPE_UPROBE_MULTI   48
-#define ATTACH_TYPE_UPROBE_SESSION 57
-
 struct shared_map {
 	void *memory;
 	size_t bytes;
@@ -36,8 +33,9 @@ struct probe_object {
 	struct usdt_table *usdt;
 	struct shared_map sites, controls, counters, host_counters, last_account;
 	int cpu_count;
+	bool has_safe_allocation;     /* programs may allocate map elements as they run */
 	int32_t session_is_return_id; /* of the kernel's function, not positive: it has none */
-	bool has_sessions;
+	struct probe_programs programs;
 	probe_event_fn handler;
 	void *handler_context;
 	uint64_t events, events_end; /* handled so far; where consuming stops for now */
@@ -54,6 +52,24 @@ __attribute__((format(printf, 2, 3))) static void set_error(struct probe_error *
 }
 
 /* ---- Loading ---- */
+
+static struct probe_program_table program_table(const struct probe_object *object)
+{
+	struct memwatch_bpf *skeleton = object->skeleton;
+
+	return (struct probe_program_table){{
+		[PROBE_PROGRAM_SESSION] = skeleton->progs.allocator_session,
+		[PROBE_PROGRAM_ALONE] = skeleton->progs.allocator_alone,
+		[PROBE_PROGRAM_ENTRY] = skeleton->progs.allocator_entry,
+		[PROBE_PROGRAM_RETURN] = skeleton->progs.allocator_return,
+		[PROBE_PROGRAM_SWEEP] = skeleton->progs.allocator_sweep,
+	}};
+}
+
+static void allocate_elements_at_load(struct bpf_map *map)
+{
+	bpf_map__set_map_flags(map, bpf_map__map_flags(map) & ~(uint32_t)BPF_F_NO_PREALLOC);
+}
 
 static int configure(struct probe_object *object)
 {
@@ -74,19 +90,12 @@ static int configure(struct probe_object *object)
 	bpf_map__set_max_entries(skeleton->maps.target_counters, limits->targets_max);
 	bpf_map__set_max_entries(skeleton->maps.target_hits, limits->targets_max);
 	bpf_map__set_max_entries(skeleton->maps.events, (uint32_t)limits->ring_buffer_bytes);
-
-	bpf_program__set_expected_attach_type(skeleton->progs.allocator_session,
-					      (enum bpf_attach_type)ATTACH_TYPE_UPROBE_SESSION);
-	bpf_program__set_expected_attach_type(skeleton->progs.allocator_sweep,
-					      (enum bpf_attach_type)ATTACH_TYPE_UPROBE_MULTI);
-	bpf_program__set_expected_attach_type(skeleton->progs.allocator_alone,
-					      (enum bpf_attach_type)ATTACH_TYPE_UPROBE_MULTI);
-	if (!object->has_sessions) {
-		bpf_program__set_autoload(skeleton->progs.allocator_alone, false);
-		bpf_program__set_autoload(skeleton->progs.allocator_session, false);
-		bpf_program__set_autoload(skeleton->progs.allocator_sweep, false);
-		return 0;
+	if (!object->has_safe_allocation) {
+		allocate_elements_at_load(skeleton->maps.blocks);
+		allocate_elements_at_load(skeleton->maps.site_index);
 	}
+	if (object->session_is_return_id <= 0)
+		return 0;
 	return session_call_resolve(skeleton->progs.allocator_session,
 				    object->session_is_return_id);
 }
@@ -192,15 +201,18 @@ static int read_types(struct probe_object *object, struct probe_error *message)
 	}
 	object->session_is_return_id =
 		btf__find_by_name_kind(btf, "bpf_session_is_return", BTF_KIND_FUNC);
-	object->has_sessions = object->session_is_return_id > 0;
+	/* Before 6.1 the kernel had no allocator for it, and warns of such maps in its log. */
+	object->has_safe_allocation =
+		btf__find_by_name_kind(btf, "bpf_mem_alloc", BTF_KIND_STRUCT) > 0;
 	btf__free(btf);
 	return 0;
 }
 
-int probe_object_open(const struct probe_limits *limits, struct probe_object **opened,
-		      struct probe_error *message)
+int probe_object_open(const struct probe_limits *limits, const struct probe_backend *backend,
+		      struct probe_object **opened, struct probe_error *message)
 {
 	struct probe_object *object = calloc(1, sizeof(*object));
+	struct probe_program_table programs;
 	int error;
 
 	if (!object)
@@ -218,6 +230,8 @@ int probe_object_open(const struct probe_limits *limits, struct probe_object **o
 		explain_load_error(error, message);
 		goto out;
 	}
+	programs = program_table(object);
+	probe_programs_configure(&programs, backend);
 	error = configure(object);
 	error = error ? error : memwatch_bpf__load(object->skeleton);
 	error = error ? error : map_all_shared(object);
@@ -244,6 +258,7 @@ out:
 		probe_object_close(object);
 		return error;
 	}
+	probe_programs_note(&programs, &object->programs);
 	*opened = object;
 	return 0;
 }
@@ -274,11 +289,6 @@ void probe_object_close(struct probe_object *object)
 const struct probe_limits *probe_object_limits(const struct probe_object *object)
 {
 	return &object->limits;
-}
-
-bool probe_object_has_sessions(const struct probe_object *object)
-{
-	return object->has_sessions;
 }
 
 struct record_site *probe_object_sites(const struct probe_object *object)
@@ -364,6 +374,7 @@ void probe_object_hits(const struct probe_object *object, uint32_t slot,
 			hits->allocations += parts[cpu].allocations;
 			hits->frees += parts[cpu].frees;
 			hits->returns += parts[cpu].returns;
+			hits->idle_returns += parts[cpu].idle_returns;
 			hits->samples += parts[cpu].samples;
 			hits->single_stepped += parts[cpu].single_stepped;
 		}
@@ -541,17 +552,7 @@ uint64_t probe_object_memory_bytes(const struct probe_object *object)
 	return bytes;
 }
 
-int probe_object_session_fd(const struct probe_object *object)
+const struct probe_programs *probe_object_programs(const struct probe_object *object)
 {
-	return bpf_program__fd(object->skeleton->progs.allocator_session);
-}
-
-int probe_object_alone_fd(const struct probe_object *object)
-{
-	return bpf_program__fd(object->skeleton->progs.allocator_alone);
-}
-
-int probe_object_sweep_fd(const struct probe_object *object)
-{
-	return bpf_program__fd(object->skeleton->progs.allocator_sweep);
+	return &object->programs;
 }

@@ -28,14 +28,31 @@ struct probe_error {
 	char message[400];
 };
 
-/* Loads and verifies everything; attaches the tracepoints. 0 or -errno with the error filled. */
-int probe_object_open(const struct probe_limits *limits, struct probe_object **opened,
-		      struct probe_error *message);
+/* The programs that an attach back end puts into processes. */
+enum probe_program {
+	PROBE_PROGRAM_SESSION, /* entry and return of functions whose return matters */
+	PROBE_PROGRAM_ALONE,   /* entry of the others */
+	PROBE_PROGRAM_ENTRY,   /* entry of any function */
+	PROBE_PROGRAM_RETURN,  /* return of functions whose return matters */
+	PROBE_PROGRAM_SWEEP,   /* listens to nothing */
+	PROBE_PROGRAMS_COUNT,
+};
+
+/* Their descriptors, borrowed; -1: the back end doesn't use it. */
+struct probe_programs {
+	int fd[PROBE_PROGRAMS_COUNT];
+};
+
+struct probe_backend;
+
+/*
+ * Loads and verifies everything, of the back ends' programs those of this one (NULL: none, nothing
+ * can be watched then); attaches the tracepoints. 0 or -errno with the error filled.
+ */
+int probe_object_open(const struct probe_limits *limits, const struct probe_backend *backend,
+		      struct probe_object **opened, struct probe_error *message);
 void probe_object_close(struct probe_object *object);
 const struct probe_limits *probe_object_limits(const struct probe_object *object);
-
-/* Whether this kernel has uprobe sessions (6.13 and later); without, nothing can be watched. */
-bool probe_object_has_sessions(const struct probe_object *object);
 
 /* Memory shared with the probes; arrays of sites_max and targets_max elements. */
 struct record_site *probe_object_sites(const struct probe_object *object);
@@ -94,9 +111,7 @@ int probe_object_read_processes(const struct probe_object *object, probe_process
 /* Kernel memory of all maps, as the kernel states it. */
 uint64_t probe_object_memory_bytes(const struct probe_object *object);
 
-/* Program descriptors for the attach back ends. */
-int probe_object_session_fd(const struct probe_object *object);
-int probe_object_alone_fd(const struct probe_object *object);
-int probe_object_sweep_fd(const struct probe_object *object);
+/* For the attach back end that the object was opened for. */
+const struct probe_programs *probe_object_programs(const struct probe_object *object);
 
 #endif

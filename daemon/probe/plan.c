@@ -54,6 +54,13 @@ static bool meaning_needs_return(uint64_t meaning)
 	}
 }
 
+/* Never where an exception may pass (its returns are seen by exit probes), nor at an exit probe. */
+static bool cookie_needs_return_probe(uint64_t cookie)
+{
+	return meaning_needs_return(cookie) &&
+	       !(RECORD_COOKIE_FLAGS(cookie) & RECORD_FUNCTION_HAS_EXITS);
+}
+
 static bool meaning_frees(uint64_t meaning)
 {
 	return RECORD_COOKIE_OPERATION(meaning) == RECORD_OPERATION_FREE;
@@ -119,6 +126,7 @@ static int plan_add_point(struct probe_plan *plan, uint64_t file_offset, uint64_
 	plan->points[plan->point_count++] = (struct probe_point){
 		.file_offset = file_offset,
 		.cookie = cookie | (is_emulated ? 0 : RECORD_COOKIE_SINGLE_STEPPED),
+		.needs_return = cookie_needs_return_probe(cookie),
 	};
 	plan->single_stepped_count += !is_emulated;
 	return 0;

@@ -14,6 +14,19 @@ static void encode_maps(struct json *json, const struct answer_status *answer)
 	json_close_object(json);
 }
 
+static void encode_backends(struct json *json, const struct answer_status *answer)
+{
+	json_open_array(json, "attach_backends_tried");
+	for (size_t i = 0; i < answer->backend_tried_count; i++) {
+		json_open_object(json, NULL);
+		json_string(json, "name", answer->backends_tried[i].name);
+		json_bool(json, "works", answer->backends_tried[i].works);
+		json_string(json, "reason", answer->backends_tried[i].reason);
+		json_close_object(json);
+	}
+	json_close_array(json);
+}
+
 void json_status(struct json *json, const struct answer_status *answer)
 {
 	json_open_object(json, NULL);
@@ -21,6 +34,7 @@ void json_status(struct json *json, const struct answer_status *answer)
 	json_time(json, "start_time", answer->start_time_seconds);
 	json_double(json, "uptime_seconds", answer->uptime_seconds);
 	json_string(json, "backend", answer->backend);
+	encode_backends(json, answer);
 	json_uint64(json, "targets", answer->targets);
 	json_uint64(json, "targets_max", answer->targets_max);
 	json_uint64(json, "targets_reporting", answer->targets_reporting);

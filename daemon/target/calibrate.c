@@ -23,8 +23,10 @@
 #define STEPPED_CALLS 25
 #define ROUNDS        15
 /* A neighbour of a virtual machine disturbs for longer than that: again, a while later. */
-#define PASSES     3
-#define BLOCK_SIZE 64
+#define PASSES 3
+/* Unless attaching is slow: nobody waits longer for the daemon's start. */
+#define PASSES_SECONDS_MAX 3.0
+#define BLOCK_SIZE         64
 /* Nothing of this size is ever sampled at 64 bytes a call within CALLS calls, or hardly. */
 #define UNSAMPLED_INTERVAL_BYTES (1ULL << 30)
 
@@ -131,7 +133,11 @@ static int child_start(struct child *child)
 	close(up[1]);
 	child->commands = down[1];
 	child->answers = up[0];
-	return child->pid < 0 ? -errno : 0;
+	if (child->pid >= 0)
+		return 0;
+	close(child->commands);
+	close(child->answers);
+	return -EAGAIN;
 }
 
 static void child_end(struct child *child)
@@ -182,11 +188,11 @@ static int attach_stepped(struct target_table *table, const struct target *targe
 	struct probe_point point = {
 		.cookie = RECORD_COOKIE(RECORD_OPERATION_FREE, RECORD_ARGUMENT_NONE,
 					RECORD_ARGUMENT_NONE, 0, RECORD_ARGUMENT_NONE, 0) |
-			  (uint64_t)target->slot << RECORD_COOKIE_SLOT_SHIFT};
+			  target->cookie};
 
 	dl_iterate_phdr(find_file_offset, &point.file_offset);
-	return table->backend->attach(table->object, target->identity.pid, "/proc/self/exe", &point,
-				      1, link);
+	return table->backend->attach(probe_object_programs(table->object), target->identity.pid,
+				      "/proc/self/exe", &point, 1, link);
 }
 
 static int measure_watched(struct target_table *table, struct child *child, uint64_t interval_bytes,
@@ -220,6 +226,21 @@ static int measure_watched(struct target_table *table, struct child *child, uint
 	return result;
 }
 
+/* Each in a child of its own: perf's probes of the watch before may still be in the last one. */
+static int measure(struct target_table *table, uint64_t interval_bytes, struct timing *plain,
+		   struct timing *watched, struct process_error *error)
+{
+	struct child child = {.pid = -1};
+	int result = child_start(&child);
+
+	if (result)
+		return result;
+	result = child_measure(&child, plain);
+	result = result ? result : measure_watched(table, &child, interval_bytes, watched, error);
+	child_end(&child);
+	return result;
+}
+
 static double added(double watched_ns, double plain_ns)
 {
 	return watched_ns > plain_ns ? watched_ns - plain_ns : 0;
@@ -250,19 +271,17 @@ int probe_costs_calibrate(struct target_table *table, struct probe_costs *costs,
 {
 	const struct timing none = {INFINITY, INFINITY, INFINITY, INFINITY};
 	struct timing plain = none, exact = none, unsampled = none;
-	struct child child = {.pid = -1};
-	int result = child_start(&child);
+	double began = clock_monotonic_seconds();
+	int result = 0;
 
 	memset(costs, 0, sizeof(*costs));
 	snprintf(error->message, sizeof(error->message), "the measuring child failed");
-	for (int pass = 0; pass < PASSES; pass++) {
-		result = result ? result : child_measure(&child, &plain);
-		result = result ? result
-				: measure_watched(table, &child, UNSAMPLED_INTERVAL_BYTES,
-						  &unsampled, error);
-		result = result ? result : measure_watched(table, &child, 1, &exact, error);
+	for (int pass = 0; pass < PASSES && !result; pass++) {
+		if (pass && clock_monotonic_seconds() - began >= PASSES_SECONDS_MAX)
+			break;
+		result = measure(table, UNSAMPLED_INTERVAL_BYTES, &plain, &unsampled, error);
+		result = result ? result : measure(table, 1, &plain, &exact, error);
 	}
-	child_end(&child);
 	if (result)
 		return result;
 	exact = added_by_probes(&exact, &plain);

@@ -110,6 +110,9 @@ static void open_slot(struct target_table *table, struct target *target)
 	counters->account = account;
 	begin_account(table, target, account);
 	control->sampling_interval_bytes = target->sampling_interval_bytes;
+	control->watch = (control->watch + 1) & RECORD_WATCH_MASK;
+	target->cookie = (uint64_t)target->slot << RECORD_COOKIE_SLOT_SHIFT |
+			 (uint64_t)control->watch << RECORD_COOKIE_WATCH_SHIFT;
 	target_meter_begin(&target->meter, target->identity.pid);
 	target_table_share(table);
 	control->is_enabled = 1;
@@ -190,9 +193,9 @@ int target_watch(struct target_table *table, pid_t pid, uint64_t sampling_interv
 	struct target *target;
 	int error;
 
-	if (!probe_object_has_sessions(table->object)) {
-		set_error(message, "this kernel has no uprobe sessions (Linux 6.13 or later is "
-				   "needed to watch a process; see memwatchctl doctor)");
+	if (!table->backend) {
+		set_error(message, "no attach back end works here, so that no process can be "
+				   "watched (memwatchctl doctor says why)");
 		return -ENOTSUP;
 	}
 	error = process_check(pid, &identity, message);

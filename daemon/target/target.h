@@ -26,6 +26,7 @@ struct target_module; /* a module that was looked into, see modules.h */
 struct target {
 	struct process_identity identity;
 	uint32_t slot;
+	uint64_t cookie; /* what the cookies of its probes have in common: the slot and the watch */
 	uint32_t account; /* as far as the daemon has heard; BPF changes it at exec */
 	uint64_t sampling_interval_bytes;
 	double watched_since_seconds; /* monotonic; starts anew at exec */

@@ -46,7 +46,8 @@ struct target_work {
 	struct probe_object *object;
 	const struct probe_backend *backend;
 	pid_t pid;
-	uint32_t slot, attach_epoch, account;
+	uint64_t cookie;
+	uint32_t attach_epoch, account;
 	bool is_first; /* nothing of it is probed yet */
 	bool is_contract, is_contract_due;
 	char contract_refusal[200];
@@ -176,7 +177,7 @@ struct target_work *target_work_take(struct target_table *table, struct target *
 				     .object = table->object,
 				     .backend = table->backend,
 				     .pid = target->identity.pid,
-				     .slot = target->slot,
+				     .cookie = target->cookie,
 				     .attach_epoch = target->attach_epoch,
 				     .account = target->account,
 				     .is_first = !target->module_count,
@@ -218,9 +219,9 @@ static int attach(const struct target_work *work, struct work_item *item)
 	if (!plan->point_count)
 		return 0;
 	for (size_t i = 0; i < plan->point_count; i++)
-		plan->points[i].cookie |= (uint64_t)work->slot << RECORD_COOKIE_SLOT_SHIFT;
-	return work->backend->attach(work->object, work->pid, item->path, plan->points,
-				     plan->point_count, &item->probed.link);
+		plan->points[i].cookie |= work->cookie;
+	return work->backend->attach(probe_object_programs(work->object), work->pid, item->path,
+				     plan->points, plan->point_count, &item->probed.link);
 }
 
 /* Whether it brings contract probes that can be used. */
@@ -300,8 +301,9 @@ static void run_item(struct target_work *work, struct work_item *item)
 
 	if (item->is_sweep) {
 		if (!item->error && plan->point_count)
-			item->error = work->backend->sweep(work->object, work->pid, item->path,
-							   plan->points, plan->point_count);
+			item->error =
+				work->backend->sweep(probe_object_programs(work->object), work->pid,
+						     item->path, plan->points, plan->point_count);
 		return;
 	}
 	if (work->plan_seconds > PLAN_SECONDS_MAX) {

@@ -216,11 +216,21 @@ struct answer_map {       /* fill level of one bounded table */
 	uint64_t max;
 };
 
+#define ANSWER_BACKENDS_MAX 3
+
+struct answer_backend {
+	const char *name; /* static */
+	bool works;
+	const char *reason; /* of the state, which outlives the answer; NULL when it works */
+};
+
 struct answer_status {
 	const char *version; /* static */
 	double start_time_seconds;
 	double uptime_seconds;
-	const char *backend; /* static */
+	const char *backend; /* static; NULL: none works here */
+	struct answer_backend backends_tried[ANSWER_BACKENDS_MAX];
+	size_t backend_tried_count;
 	uint64_t targets, targets_max;
 	uint64_t targets_reporting; /* of them: by contract probes of their own */
 	double cpu_seconds;         /* of memwatchd itself */

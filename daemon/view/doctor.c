@@ -59,22 +59,35 @@ static void check_started(struct answer_doctor *answer)
 		NULL);
 }
 
-static void check_sessions(const struct state *state, struct answer_doctor *answer)
+static void check_backend(const struct state *state, struct answer_doctor *answer)
 {
-	if (probe_object_has_sessions(state->object))
-		add_check(answer, "uprobe session", "ok",
-			  format_text("the kernel has uprobe sessions"), NULL);
+	const char *name = "attach back end";
+	char refused[700];
+
+	probe_backend_explain(&state->backends, refused, sizeof(refused));
+	if (!state->backend)
+		add_check(answer, name, "missing",
+			  format_text("no process can be watched, the host's counters work; %s",
+				      refused),
+			  format_text("run Linux 5.15 or later with CONFIG_UPROBES, and memwatchd "
+				      "as root or with the capabilities of its systemd unit"));
+	else if (refused[0])
+		add_check(answer, name, "degraded",
+			  format_text("%s; %s", state->backend->name, refused),
+			  format_text("run Linux 6.13 or later: its uprobe sessions make calls "
+				      "that aren't sampled cheaper"));
 	else
-		add_check(answer, "uprobe session", "missing",
-			  format_text("no process can be watched; the host's counters work"),
-			  format_text("run Linux 6.13 or later"));
+		add_check(answer, name, "ok",
+			  format_text("%s, tried on a child of memwatchd's own",
+				      state->backend->name),
+			  NULL);
 }
 
 static void check_trial(const struct state *state, struct answer_doctor *answer)
 {
 	struct process_error reason;
 
-	if (!probe_object_has_sessions(state->object))
+	if (!state->backend)
 		return;
 	if (state->costs.is_known)
 		add_check(answer, "watching a process", "ok",
@@ -189,7 +202,7 @@ int view_doctor(struct state *state, struct answer_doctor **answer)
 	}
 	check_kernel(made);
 	check_started(made);
-	check_sessions(state, made);
+	check_backend(state, made);
 	check_trial(state, made);
 	check_seccomp(state, made);
 	check_map_files(made);

@@ -5,6 +5,7 @@
 
 #include "account/account.h"
 #include "account/postmortem.h"
+#include "probe/backend.h"
 #include "target/calibrate.h"
 #include "target/target.h"
 #include "view/retry.h"
@@ -16,7 +17,8 @@ struct state {
 	pthread_mutex_t lock;
 	pthread_cond_t attached; /* probes of some target were attached, or could not be */
 	struct probe_object *object;
-	const struct probe_backend *backend;
+	struct probe_backend_choice backends; /* never changes after the start */
+	const struct probe_backend *backend;  /* the chosen one; NULL: nothing can be watched */
 	struct module_cache *modules;
 	struct target_table *targets;
 	struct account_table *accounts;

@@ -67,6 +67,23 @@ static int fill_maps(struct state *state, struct answer_status *answer)
 	return 0;
 }
 
+static void fill_backends(const struct state *state, struct answer_status *answer)
+{
+	const struct probe_backend_choice *choice = &state->backends;
+
+	_Static_assert(ANSWER_BACKENDS_MAX == PROBE_BACKENDS_MAX, "every back end is told of");
+	for (size_t i = 0; i < choice->trial_count; i++) {
+		const struct probe_backend_trial *trial = &choice->trials[i];
+
+		if (trial->is_tried)
+			answer->backends_tried[answer->backend_tried_count++] =
+				(struct answer_backend){.name = trial->backend->name,
+							.works = trial->works,
+							.reason = trial->works ? NULL
+									       : trial->reason};
+	}
+}
+
 int status_fill(struct state *state, struct answer_status *answer)
 {
 	int error;
@@ -76,7 +93,7 @@ int status_fill(struct state *state, struct answer_status *answer)
 		.version = MEMWATCH_VERSION,
 		.start_time_seconds = state->start_time_seconds,
 		.uptime_seconds = clock_unix_seconds() - state->start_time_seconds,
-		.backend = state->backend->name,
+		.backend = state->backend ? state->backend->name : NULL,
 		.targets = target_count(state->targets),
 		.targets_max = target_max(state->targets),
 		.targets_reporting = count_reporting(state),
@@ -89,6 +106,7 @@ int status_fill(struct state *state, struct answer_status *answer)
 		.oom_kills_total = probe_object_host_counters(state->object)->oom_kills,
 		.events_total = probe_object_event_count(state->object),
 	};
+	fill_backends(state, answer);
 	/* Reads every account afresh, which the fill levels then use. */
 	answer->losses = losses_of_state(state, &answer->loss_count);
 	error = answer->losses ? fill_maps(state, answer) : -ENOMEM;

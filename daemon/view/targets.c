@@ -29,7 +29,7 @@ static void fill_numbers(const struct account *account, struct answer_target *an
 	answer->allocator_mapping_bytes = account->allocator_mapping_bytes;
 	answer->allocation_hits = account->hits.allocations;
 	answer->free_hits = account->hits.frees;
-	answer->return_hits = account->hits.returns;
+	answer->return_hits = account->hits.returns + account->hits.idle_returns;
 	answer->failed_allocations = account->counters.failed_allocations;
 	answer->unknown_frees = account->counters.unknown_frees;
 	answer->missed_frees = account->counters.missed_frees;
@@ -67,7 +67,7 @@ int targets_fill(struct state *state, struct account *account, struct answer_tar
 	answer->sampling_interval_bytes = account->sampling_interval_bytes;
 	answer->is_ended = account->end_reason != NULL;
 	answer->end_reason = account->end_reason;
-	answer->backend = state->backend->name;
+	answer->backend = state->backend ? state->backend->name : NULL;
 	answer->probes = account->probe_count;
 	answer->probes_single_stepped = account->single_stepped_count;
 	if (target) {

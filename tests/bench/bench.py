@@ -15,6 +15,8 @@ intervals; other tools' probes on the same libc falsify ratios: those tools are 
   pipeline   a pandas/NumPy program, watched from its start with default settings
   bystander  programs that are not watched, beside one that is; and a fork of a watched one
   answer     `leaks` over 1,000,000 outstanding blocks of 10,000 sites: time, and the daemon's RSS
+  attach     50 processes watched and unwatched at once, by each attach back end; and the slowest
+             answer to somebody else meanwhile
   idle       CPU time of the daemon with 5 targets and nobody asking
   budget     speed of a program whose watch was stopped over budget, redis under the budget of a
              policy, CPU time of the daemon while targets allocate as fast as they can
@@ -32,6 +34,7 @@ import sys
 from pathlib import Path
 
 import figure_answer
+import figure_attach
 import figure_budget
 import figure_bystander
 import figure_idle
@@ -47,6 +50,7 @@ FIGURES = [
     figure_pipeline,
     figure_bystander,
     figure_answer,
+    figure_attach,
     figure_idle,
     figure_budget,
 ]

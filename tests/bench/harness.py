@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 START_SECONDS = 60  # for a program to say that it is ready; bpftrace takes several
-READY_SECONDS = 10
+READY_SECONDS = 60
 STOP_SECONDS = 10
 
 # Clock of the CPU time of a whole process in ns, threads that ended included: what
@@ -152,16 +152,18 @@ class EmptyProbes(Child):
 
 
 class Daemon:
-    """memwatchd with nothing but defaults, on paths of its own."""
+    """memwatchd on paths of its own, with defaults but for the configuration given."""
 
-    def __init__(self, bench):
+    def __init__(self, bench, **configuration):
         self.bench = bench
+        self.configuration = configuration
 
     def __enter__(self):
         self.directory = tempfile.TemporaryDirectory(prefix="memwatch-bench-")
         root = Path(self.directory.name)
         self.socket_path = root / "memwatchd.sock"
-        (root / "memwatchd.conf").write_text("", encoding="ascii")
+        lines = [f"{key} = {value}\n" for key, value in self.configuration.items()]
+        (root / "memwatchd.conf").write_text("".join(lines), encoding="ascii")
         arguments = ["--config", root / "memwatchd.conf", "--socket", self.socket_path]
         arguments += ["--listen", f"127.0.0.1:{free_port()}", "--state-dir", root / "state"]
         (root / "state").mkdir()
@@ -186,13 +188,13 @@ class Daemon:
     def pid(self):
         return self.process.pid
 
-    def get(self, path):
+    def get(self, path, method="GET"):
         """The answer with its headers, as it comes over the socket."""
         answer = b""
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(READY_SECONDS)
             client.connect(str(self.socket_path))
-            client.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+            client.sendall(f"{method} {path} HTTP/1.0\r\n\r\n".encode())
             while read := client.recv(1 << 20):
                 answer += read
         return answer

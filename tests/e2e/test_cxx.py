@@ -39,10 +39,11 @@ def test_exceptions_through_watched_code_work_and_leave_nothing(daemon, run):
     daemon.watch(program)
     # The first exception makes the C++ runtime allocate what it keeps.
     program.tell("throw_and_catch 1")
-    before = runtime_outstanding(daemon, program)
+    assert_exact(daemon, program)
+    before = eventually_passes(lambda: runtime_outstanding(daemon, program))
     program.tell("throw_and_catch 1000")
     assert_exact(daemon, program)
-    assert runtime_outstanding(daemon, program) == before
+    assert eventually_passes(lambda: runtime_outstanding(daemon, program)) == before
     assert program.end() == 0
 
 

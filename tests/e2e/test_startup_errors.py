@@ -51,6 +51,7 @@ def test_a_file_in_the_sockets_place_is_kept_and_named(new_daemon):
     ("no_such_key = 1", ["no_such_key"]),
     ("sampling_interval = plenty", ["sampling_interval", "plenty"]),
     ("targets_max = 100000", ["targets_max", "1024"]),
+    ("attach_backend = magic", ["attach_backend", "magic", "session", "perf"]),
     ("log_level = loud", ["log_level", "loud", "debug"]),
     ("just words", ["="]),
     ("ring_buffer = 100000", ["ring_buffer", "power"]),
@@ -71,6 +72,13 @@ def test_unknown_options_are_usage_errors(new_daemon):
     one = new_daemon()
     assert one.launch([str(paths.MEMWATCHD), "--no-such-option"]).process.wait(5) == 2
     assert "--no-such-option" in one.log_text
+
+
+def test_an_attach_backend_that_was_asked_for_and_does_not_work_is_an_error(new_daemon):
+    one = new_daemon(attach_backend="perf")
+    hide = "mount -t tmpfs -o ro hidden /sys/bus/event_source/devices && exec \"$@\""
+    assert_fails(one, "attach_backend = perf", "no such file",
+                 command=["unshare", "--mount", "sh", "-c", hide, "sh", *one.command()])
 
 
 def test_without_privileges_it_says_which_are_missing(new_daemon):

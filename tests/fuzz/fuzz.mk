@@ -12,6 +12,7 @@ FUZZ_SECONDS ?= 300
 FUZZ_OPTIONS := -timeout=10 -rss_limit_mb=1024 -max_len=65536 -verbosity=0
 
 $(BUILD)/fuzz/obj/daemon/probe/object.o: $(SKELETON)
+$(BUILD)/fuzz/obj/daemon/probe/trial.o: $(TRIAL_SKELETON)
 
 $(BUILD)/fuzz/obj/%.o: %.c
 	@mkdir -p $(@D)

@@ -30,6 +30,7 @@ static void require_valid(const struct config *config)
 	require(config->socket_path[0] == '/' && config->state_dir[0] == '/');
 	require(memchr(config->socket_group, '\0', sizeof(config->socket_group)) != NULL);
 	require(memchr(config->listen, '\0', sizeof(config->listen)) != NULL);
+	require(memchr(config->attach_backend, '\0', sizeof(config->attach_backend)) != NULL);
 	require(config->log_level <= LOG_LEVEL_DEBUG);
 	require(config->sampling_interval_bytes >= 1);
 	require(config->targets_max >= 1 && config->targets_max <= 1024);

@@ -18,7 +18,8 @@ RANKS = [["bpf"], ["probe", "unwind", "symbol", "python"], ["target"], ["account
          ["serve"], ["main"]]
 RANK = {room: rank for rank, rooms in enumerate(RANKS) for room in rooms}
 FOR_ALL = {f"daemon/{name}" for name in ("log.h", "log.c", "clock.h", "procfs.h", "procfs.c")}
-GENERATED = {"memwatch.skel.h": "probe"}  # the loaded BPF object, and the room that owns it
+# The BPF objects, and the room that owns them.
+GENERATED = {"memwatch.skel.h": "probe", "trial.skel.h": "probe"}
 # What else a file may include, and nobody else in its place.
 EXCEPTIONS = {("cli/allocators.c", "daemon/probe/plan.h")}
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.MULTILINE)

@@ -243,11 +243,12 @@ static void test_status_and_doctor_have_the_documented_fields(void **state)
 	cJSON *doctor = answer_json("GET", "/api/v1/doctor");
 
 	(void)state;
-	assert_fields(status, "version start_time uptime_seconds backend targets targets_max "
-			      "targets_reporting "
+	assert_fields(status, "version start_time uptime_seconds backend attach_backends_tried "
+			      "targets targets_max targets_reporting "
 			      "cpu_seconds rss_bytes bpf_memory_bytes symbol_cache_bytes "
 			      "oom_kills_total ended_over_budget_total intervals_raised_total "
 			      "events_total maps losses");
+	assert_fields(first(status, "attach_backends_tried"), "name works reason");
 	assert_fields(get(status, "maps"), "blocks");
 	assert_fields(get(get(status, "maps"), "blocks"), "used max");
 	assert_fields(doctor, "healthy checks costs_ns");

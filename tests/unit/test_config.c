@@ -73,6 +73,7 @@ static void test_every_key_is_read(void **state)
 			       "state_dir\t=\t/srv/a folder/x=y\n"
 			       "log_level = debug\n"
 			       "sampling_interval = 1\n"
+			       "attach_backend = perf\n"
 			       "budget_by_hand_percent = 100\n"
 			       "budget_by_policy_percent = 1\n"
 			       "retry_seconds = 3600\n"
@@ -93,6 +94,7 @@ static void test_every_key_is_read(void **state)
 	assert_string_equal(config.state_dir, "/srv/a folder/x=y");
 	assert_int_equal(config.log_level, LOG_LEVEL_DEBUG);
 	assert_int_equal(config.sampling_interval_bytes, 1);
+	assert_string_equal(config.attach_backend, "perf");
 	assert_int_equal(config.budget_by_hand_percent, 100);
 	assert_int_equal(config.budget_by_policy_percent, 1);
 	assert_int_equal(config.retry_seconds, 3600);
@@ -115,6 +117,9 @@ static void test_error_names_file_line_key_and_what_would_be_right(void **state)
 	assert_error("log_level = loud",
 		     NAME ":1: log_level: \"loud\" is no log level (error, warning, info or "
 			  "debug)");
+	assert_error("attach_backend = kprobe",
+		     NAME ":1: attach_backend: \"kprobe\" is no attach back end (auto, session, "
+			  "multi or perf)");
 	assert_error("socket = run/x.sock",
 		     NAME ":1: socket: \"run/x.sock\" is no absolute path (it begins with /)");
 	assert_error("targets_max = -1",
@@ -176,8 +181,9 @@ static void test_unknown_key_suggests_the_nearest(void **state)
 	assert_error("Sockets = /x", NAME ":1: unknown key \"Sockets\" (did you mean socket?)");
 	assert_error("colour = red",
 		     NAME ":1: unknown key \"colour\" (the keys are socket, socket_group, listen, "
-			  "state_dir, log_level, sampling_interval, budget_by_hand_percent, "
-			  "budget_by_policy_percent, retry_seconds, blocks_max, sites_max, "
+			  "state_dir, log_level, sampling_interval, attach_backend, "
+			  "budget_by_hand_percent, budget_by_policy_percent, retry_seconds, "
+			  "blocks_max, sites_max, "
 			  "targets_max, ring_buffer, symbol_cache, ended_targets_max, ooms_max, "
 			  "metrics_processes_max)");
 }

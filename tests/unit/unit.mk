@@ -7,6 +7,7 @@ UNIT_CFLAGS   := -std=c11 $(WARN) -O1 -g -fsanitize=address,undefined -fno-sanit
 UNIT_ROOM_OBJECTS := $(ROOM_SOURCES:%.c=$(BUILD)/unit/obj/%.o)
 
 $(BUILD)/unit/obj/daemon/probe/object.o: $(SKELETON)
+$(BUILD)/unit/obj/daemon/probe/trial.o: $(TRIAL_SKELETON)
 
 $(BUILD)/unit/obj/%.o: %.c
 	@mkdir -p $(@D)

@@ -52,6 +52,7 @@ def free_port():
 
 class Daemon:
     """Not started by the constructor: tests of failing starts look at what the start says."""
+    end_seconds = END_SECONDS
 
     def __init__(self, **configuration):
         # Not under pytest's temporary folder, which other users may not enter; and short, since the
@@ -190,7 +191,7 @@ class Daemon:
     def terminate(self):
         """SIGTERM; its exit status."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(END_SECONDS)
+        return self.process.wait(self.end_seconds)
 
     def kill(self):
         self.process.kill()

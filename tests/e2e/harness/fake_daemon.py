@@ -69,8 +69,9 @@ OOM = {"id": 1, "time": "2026-01-01T03:04:05Z", "pid": 4242, "uid": 33, "comm": 
 ANSWERS = {
     "GET /api/v1/status": {
         "version": "0.1.0", "start_time": "2026-01-01T00:00:00Z", "uptime_seconds": 93784.0,
-        "backend": "session", "targets": 1, "targets_max": 64, "targets_reporting": 0,
-        "cpu_seconds": 12.5,
+        "backend": "session",
+        "attach_backends_tried": [{"name": "session", "works": True, "reason": None}],
+        "targets": 1, "targets_max": 64, "targets_reporting": 0, "cpu_seconds": 12.5,
         "rss_bytes": 20000000, "bpf_memory_bytes": 30000000, "symbol_cache_bytes": 1000000,
         "oom_kills_total": 1, "ended_over_budget_total": 2, "intervals_raised_total": 3,
         "events_total": 123456,
@@ -79,7 +80,8 @@ ANSWERS = {
     "GET /api/v1/doctor": {
         "healthy": True, "checks": [
             {"name": "btf", "state": "ok", "detail": "/sys/kernel/btf/vmlinux", "remedy": None},
-            {"name": "uprobe session", "state": "degraded", "detail": "this kernel has none",
+            {"name": "attach back end", "state": "degraded",
+             "detail": "multi; session: attaching fails: Invalid argument",
              "remedy": "a kernel from 6.13 makes sampling cheaper"}],
         "costs_ns": {"allocation_exact": 1700.0, "free": None}},
     "GET /api/v1/processes": {
