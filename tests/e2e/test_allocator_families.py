@@ -2,6 +2,7 @@
 """Every allocator that Debian ships, linked or preloaded: exact, sampled, and through exceptions."""
 import pytest
 
+from harness.chance import another_draw_decides
 from harness.compare import assert_estimated, assert_exact, assert_nothing_lost
 from harness.wait import eventually_passes
 
@@ -119,6 +120,7 @@ def test_a_large_block_is_counted_once(daemon, start, case):
 
 
 @parametrize(FAMILIES)
+@another_draw_decides
 def test_samples_of_every_function_estimate_it(daemon, start, case):
     program = start(*case[:2], interval=INTERVAL_BYTES)
     program.tell("allocate_many 20000")
@@ -161,6 +163,7 @@ def test_every_operator_new_is_exact(daemon, start, case):
 
 
 @parametrize(OPERATORS)
+@another_draw_decides
 def test_samples_of_every_operator_new_estimate_it(daemon, start, case):
     program = start(*case, interval=INTERVAL_BYTES)
     program.tell("allocate_many 5000")

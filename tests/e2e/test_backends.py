@@ -3,6 +3,7 @@
 import pytest
 
 from harness import process
+from harness.chance import another_draw_decides
 from harness.compare import (assert_estimated, assert_exact, assert_nothing_lost,
                              by_direct_caller, direct_caller)
 from harness.daemon import Daemon
@@ -111,6 +112,7 @@ def test_threads_that_run_when_the_watch_begins_are_seen(daemon, run):
     program.tell("stop")
 
 
+@another_draw_decides
 def test_estimates_lie_within_four_standard_errors(daemon, run):
     program = run("sampled")
     daemon.watch(program, "--interval", INTERVAL)

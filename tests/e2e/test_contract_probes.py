@@ -6,6 +6,7 @@ left alone otherwise.
 import pytest
 
 from harness import paths, process
+from harness.chance import another_draw_decides
 from harness.compare import (assert_estimated, assert_exact, assert_nothing_lost,
                              by_direct_caller, site_of)
 from harness.wait import eventually, eventually_passes
@@ -191,6 +192,7 @@ def test_semaphores_that_a_fork_has_copied_go_down(daemon, run):
     assert_exact(daemon, program)
 
 
+@another_draw_decides
 def test_a_real_sampler_lies_within_four_standard_errors(daemon, run):
     program = run("contract")
     watch(daemon, program)

@@ -10,6 +10,7 @@ import subprocess
 import pytest
 
 from harness import paths, process
+from harness.chance import another_draw_decides
 from harness.compare import (assert_estimated, assert_exact, assert_nothing_lost,
                              by_direct_caller, truth_by_function)
 from harness.wait import eventually, eventually_passes
@@ -180,6 +181,7 @@ def test_losses_after_an_exec_belong_to_the_new_account(new_daemon, run):
 # ---- what malloc does by itself
 
 @pytest.mark.parametrize("command", ["allocate_mapped 2000", "allocate_without_brk 200000"])
+@another_draw_decides
 def test_mappings_by_malloc_are_not_the_programs(daemon, run, command):
     program = run("sampled")
     daemon.watch(program, "--interval", INTERVAL)
@@ -205,6 +207,7 @@ def test_refused_calls_of_munmap_drop_nothing(daemon, run):
 
 # ---- threads
 
+@another_draw_decides
 def test_brief_threads_with_one_small_block_each_are_estimated_without_bias(daemon, run):
     program = run("threads")
     daemon.watch(program, "--interval", 64)

@@ -2,6 +2,7 @@
 """Estimates from sampled blocks are unbiased, and say how far off they may be."""
 import pytest
 
+from harness.chance import another_draw_decides
 from harness.compare import assert_estimated, assert_nothing_lost, by_direct_caller
 from harness.wait import eventually_passes
 
@@ -9,6 +10,7 @@ INTERVALS = [64 << 10, 4 << 10]
 
 
 @pytest.mark.parametrize("interval", INTERVALS)
+@another_draw_decides
 def test_estimates_lie_within_four_standard_errors(daemon, run, interval):
     program = run("sampled")
     daemon.watch(program, "--interval", interval)
