@@ -10,8 +10,10 @@ from harness.wait import eventually, eventually_passes
 
 BACKENDS = ["session", "multi", "perf"]
 # By perf the kernel removes one probe after the other, each within 0.1 s, and a process that ends
-# waits for its own: some twenty for each process that was watched.
+# waits for its own: some twenty for each process that was watched. Whoever attaches by perf meanwhile
+# has to wait for each, also another memwatchd that starts.
 PERF_END_SECONDS = 120
+PERF_READY_SECONDS = 120
 RESTORE_SECONDS = 30
 LIBC = "libc.so"
 LIBC_PROBES_MIN = 10
@@ -23,6 +25,7 @@ def make_daemon(backend):
     one = Daemon(attach_backend=backend)
     if backend == "perf":
         one.end_seconds = PERF_END_SECONDS
+        one.ready_seconds = PERF_READY_SECONDS
     return one
 
 

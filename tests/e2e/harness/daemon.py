@@ -52,6 +52,7 @@ def free_port():
 
 class Daemon:
     """Not started by the constructor: tests of failing starts look at what the start says."""
+    ready_seconds = READY_SECONDS
     end_seconds = END_SECONDS
 
     def __init__(self, **configuration):
@@ -99,7 +100,7 @@ class Daemon:
         return self
 
     def wait_until_ready(self):
-        eventually(self.is_ready_or_over, f"ready; log: {self.log}", READY_SECONDS)
+        eventually(self.is_ready_or_over, f"ready; log: {self.log}", self.ready_seconds)
         assert self.process.poll() is None, f"memwatchd runs; it said:\n{self.log_text}"
 
     def is_ready_or_over(self):
