@@ -11,7 +11,6 @@
 
 #include <sys/types.h>
 
-
 struct probe_link;
 
 struct probe_backend {
