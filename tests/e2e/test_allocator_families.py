@@ -186,3 +186,18 @@ def test_an_exception_leaves_a_watched_operator_new(daemon, start, case, scenari
     if not interval:
         assert_all_gone(daemon, program)
     assert program.end() == 0
+
+
+@pytest.mark.parametrize("backend", ["multi", "perf"])
+def test_exits_are_seen_by_the_other_back_ends(new_daemon, run, backend):
+    daemon = new_daemon(attach_backend=backend).start()
+    program = run("operators_jemalloc")
+    daemon.watch(program)
+    assert program.tell("run_out 100")["counts"]["thrown"] == 100
+    assert_exact(daemon, program)
+    program.tell("allocate")
+    assert_exact(daemon, program)
+    program.tell("free_all")
+    assert_all_gone(daemon, program)
+    assert daemon.target(program.pid)["unknown_frees"] == 0
+    assert program.end() == 0
