@@ -15,6 +15,7 @@ import math
 import pytest
 
 from harness.compare import assert_nothing_lost, direct_caller
+from harness.wait import eventually_passes
 
 DRAWS = 4000
 PATHS = 16
@@ -120,12 +121,15 @@ class Player:
         while len(found) < count:
             truth = self.program.tell(f"{command} {paths}")["sites"][0]
             assert truth["outstanding_bytes"] == paths * self.mix.bytes
-            answer = self.stacks()
-            sites = [site for site in answer["sites"] if direct_caller(site) == truth["function"]]
-            assert len(sites) == paths
-            found += [self._draw(site) for site in sites]
-        assert_nothing_lost(answer)
+            # Numbers are there at once, but the first time a site's stack comes with an event.
+            found += eventually_passes(lambda: self._read_sites(truth["function"], paths))
+        assert_nothing_lost(self.stacks())
         return found
+
+    def _read_sites(self, function, paths):
+        sites = [site for site in self.stacks()["sites"] if direct_caller(site) == function]
+        assert len(sites) == paths
+        return [self._draw(site) for site in sites]
 
     def draws_of_account(self, command, count):
         """The whole account is one draw: it has nothing else in it."""
