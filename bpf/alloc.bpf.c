@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The probe on every allocator function: one program, told by its cookie what the function means.
- *
- * It runs at the function's entry and, unless it says there that it needn't, at its return. The
- * outermost call owns the block: an inner call's block with the same address is handed to it.
+ * The probe on every allocator function, told by its cookie what the function means. Of functions
+ * that return a block or a mapping it runs at the entry and, unless it says there that it needn't,
+ * at the return; of others at the entry alone. The outermost call owns the block: an inner call's
+ * block with the same address is handed to it.
  */
 #include "block.h"
 #include "call.h"
+#include "contract.h"
 #include "mapping.h"
 #include "pending.h"
 #include "sample.h"
@@ -21,12 +22,19 @@ extern bool bpf_session_is_return(void) __ksym __weak;
 static __always_inline __u64 sample_block(const struct call *call, struct thread_state *state,
 					  __u64 size_bytes)
 {
-	__u64 interval_bytes = call->control->sampling_interval_bytes;
+	/* The daemon may raise it at any time: read once, or the weight is not the draw's. */
+	__u64 interval_bytes = *(volatile __u64 *)&call->control->sampling_interval_bytes;
 
 	if (size_bytes >= interval_bytes || interval_bytes <= 1)
 		return size_bytes;
 	if (!size_bytes)
 		size_bytes = 1;
+	/* Exponential distances have no memory: what is left of the old one may be drawn afresh. */
+	if (state->sampling_interval_bytes != interval_bytes) {
+		state->sampling_interval_bytes = interval_bytes;
+		state->bytes_until_sample =
+			sample_distance_bytes(bpf_get_prandom_u32(), interval_bytes);
+	}
 	state->bytes_until_sample -= size_bytes;
 	if (state->bytes_until_sample > 0)
 		return 0;
@@ -251,22 +259,27 @@ static __always_inline int leave_call(const struct call *call)
 
 /* ---- The probe ---- */
 
-static __always_inline int enter(const struct call *call, struct record_target_hits *hits)
+/* Functions of which the entry says all. */
+static __always_inline int enter_alone(const struct call *call)
 {
 	__u32 operation = RECORD_COOKIE_OPERATION(call->cookie);
 
+	if (call->cookie & RECORD_COOKIE_SINGLE_STEPPED)
+		COUNT(call->hits->single_stepped);
 	switch (operation) {
 	case RECORD_OPERATION_FREE:
-		COUNT(hits->frees);
+		COUNT(call->hits->frees);
 		return enter_free(call);
 	case RECORD_OPERATION_UNMAP:
-		COUNT(hits->frees);
+		COUNT(call->hits->frees);
 		return enter_unmap(call);
 	case RECORD_OPERATION_LOADER:
 		return enter_loader(call);
+	case RECORD_OPERATION_CONTRACT_ALLOCATE:
+	case RECORD_OPERATION_CONTRACT_FREE:
+		return enter_contract(call, operation);
 	default:
-		COUNT(hits->allocations);
-		return enter_call(call, operation);
+		return SKIP_RETURN;
 	}
 }
 
@@ -281,12 +294,40 @@ int allocator_session(struct pt_regs *ctx)
 	hits = bpf_map_lookup_elem(&target_hits, &call.slot);
 	if (!hits)
 		return SKIP_RETURN;
+	call.hits = hits;
 	if (bpf_session_is_return()) {
 		COUNT(hits->returns);
 		leave_call(&call);
 		return 0;
 	}
-	return enter(&call, hits) ? SKIP_RETURN : PROBE_RETURN;
+	COUNT(hits->allocations);
+	if (call.cookie & RECORD_COOKIE_SINGLE_STEPPED)
+		COUNT(hits->single_stepped);
+	return enter_call(&call, RECORD_COOKIE_OPERATION(call.cookie)) ? SKIP_RETURN : PROBE_RETURN;
+}
+
+/*
+ * For what has no return worth seeing. That must not be a session: for one the kernel takes what
+ * lies on top of the stack for the return address, and replaces it whenever a listener has not said
+ * that it wants no return. The listener of another process that maps the same file is not even
+ * asked (uprobe_prog_run in kernel/trace/bpf_trace.c, handler_chain in kernel/events/uprobes.c). So
+ * the return of each of its frees would be probed for nothing; and in the midst of a function,
+ * where something else is on top of the stack, the program would break.
+ */
+SEC("uprobe")
+int allocator_alone(struct pt_regs *ctx)
+{
+	struct record_target_hits *hits;
+	struct call call;
+
+	if (!call_open(&call, ctx))
+		return 0;
+	hits = bpf_map_lookup_elem(&target_hits, &call.slot);
+	if (!hits)
+		return 0;
+	call.hits = hits;
+	enter_alone(&call);
+	return 0;
 }
 
 /* Listens to nothing: the daemon attaches and detaches it to sweep out copied breakpoints. */

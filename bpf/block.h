@@ -90,7 +90,8 @@ static __always_inline __u32 call_site(const struct call *call, struct thread_st
 
 	if (state->stack.frame_count == RECORD_STACK_FRAMES_MAX)
 		COUNT(call->counters->truncated_stacks);
-	return site_find(state, hash, call->slot, call->account, call->counters);
+	return site_find(state, hash, call->slot, call->account, call->control->sites_max,
+			 call->counters);
 }
 
 static __always_inline void block_born(const struct call *call, struct thread_state *state,
@@ -104,6 +105,8 @@ static __always_inline void block_born(const struct call *call, struct thread_st
 	/* Sampling takes an empty block for one byte, or else it could never be drawn. */
 	if (!block.size_bytes && block.weight_bytes)
 		block.size_bytes = 1;
+	if (!call_is_exact(call))
+		COUNT(call->hits->samples);
 	block.site = call_site(call, state);
 	site = site_get(block.site);
 	if (!site) {

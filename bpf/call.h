@@ -22,6 +22,7 @@ struct call {
 	__u32 account;
 	struct record_target_control *control;
 	struct record_target_counters *counters;
+	struct record_target_hits *hits;
 };
 
 /* The verifier refuses a chosen offset into the context: each register is read by itself. */

@@ -72,6 +72,17 @@ struct {
 	__type(value, struct record_target_counters);
 } target_counters SEC(".maps") __weak;
 
+/*
+ * Where USDT probes find their arguments; their cookies hold the index. Written by the daemon,
+ * which refuses to attach a probe for which there is no room.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, RECORD_USDT_DESCRIPTIONS_MAX);
+	__type(key, __u32);
+	__type(value, struct record_usdt_arguments);
+} usdt_arguments SEC(".maps") __weak;
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);

@@ -65,8 +65,7 @@ static __always_inline struct thread_state *thread_state_get(const struct call *
 	state->depth = 0;
 	state->inner_address = 0;
 	state->skipped_stack_pointer = 0;
-	state->bytes_until_sample = sample_distance_bytes(bpf_get_prandom_u32(),
-							  call->control->sampling_interval_bytes);
+	state->sampling_interval_bytes = 0; /* the first allocation draws its distance */
 	return state;
 }
 

@@ -18,11 +18,11 @@
  */
 #define RECORD_OBJECT_UNIT 65536ULL
 /*
- * Variances are kept in units of 64 square bytes. A sampled block adds about the interval's square:
- * that is still exact enough at intervals of 32 bytes, and at the longest, 2^30, the sum of 512
- * blocks fits 63 bits.
+ * Variances are kept in units of 256 square bytes. A sampled block adds about the interval's square:
+ * that is still 4 units at intervals of 32 bytes, and at the longest, 2^30, the sum of 2048 blocks
+ * fits 63 bits.
  */
-#define RECORD_VARIANCE_SHIFT 6
+#define RECORD_VARIANCE_SHIFT 8
 /* The kernel's TASK_COMM_LEN. */
 #define RECORD_COMM_LENGTH 16
 /* Targets are numbered by slot; the slot travels in the attach cookie. */
@@ -39,6 +39,9 @@ enum record_operation {
 	RECORD_OPERATION_UNMAP,        /* munmap(address, length) */
 	RECORD_OPERATION_REMAP,        /* mremap(old, old_length, new_length, flags, new) */
 	RECORD_OPERATION_LOADER,       /* the loader has changed the list of loaded objects */
+	/* USDT otel_memory: alloc(pointer, size, weight) and free(pointer), see bpf/contract.h */
+	RECORD_OPERATION_CONTRACT_ALLOCATE = 10,
+	RECORD_OPERATION_CONTRACT_FREE = 11,
 };
 
 /* An argument's number, 0 to 5, or none. */
@@ -55,7 +58,8 @@ enum record_operation {
 /*
  * cookie: bits 0-3 operation, 4-6 size argument, 7-9 count argument (a factor of the size),
  * 10-12 argument that holds the old block, 13-15 argument that points to where the block's address
- * is stored (none: the return value is the address), 16-23 flags, 32-47 slot of the target.
+ * is stored (none: the return value is the address), 16-23 flags, 24 single-stepped, 32-47 slot of
+ * the target, 48-63 of a USDT probe where its arguments are described (index into usdt_arguments).
  */
 #define RECORD_COOKIE(operation, size, count, old, result, flags)                             \
 	((__u64)(operation) | (__u64)(size) << 4 | (__u64)(count) << 7 | (__u64)(old) << 10 | \
@@ -66,8 +70,39 @@ enum record_operation {
 #define RECORD_COOKIE_OLD(cookie)       ((cookie) >> 10 & 7)
 #define RECORD_COOKIE_RESULT(cookie)    ((cookie) >> 13 & 7)
 #define RECORD_COOKIE_FLAGS(cookie)     ((cookie) >> 16 & 255)
-#define RECORD_COOKIE_SLOT_SHIFT        32
-#define RECORD_COOKIE_SLOT(cookie)      ((cookie) >> RECORD_COOKIE_SLOT_SHIFT & 65535)
+/* The probe's instruction cannot be emulated: each of its hits is dearer (see target/calibrate.h).
+ */
+#define RECORD_COOKIE_SINGLE_STEPPED (1ULL << 24)
+#define RECORD_COOKIE_SLOT_SHIFT     32
+#define RECORD_COOKIE_SLOT(cookie)   ((cookie) >> RECORD_COOKIE_SLOT_SHIFT & 65535)
+#define RECORD_COOKIE_USDT_SHIFT     48
+#define RECORD_COOKIE_USDT(cookie)   ((cookie) >> RECORD_COOKIE_USDT_SHIFT & 65535)
+
+/* ---- Where a USDT probe finds its arguments (see daemon/probe/usdt_argument.h) ---- */
+
+#define RECORD_USDT_ARGUMENTS_MAX 3
+/* Different descriptions at a time, of all targets; most probes share one. */
+#define RECORD_USDT_DESCRIPTIONS_MAX 8192
+#define RECORD_REGISTER_NONE         255
+
+/*
+ * constant + base register + index register << scale_shift, or the memory there; of that the low
+ * size_bytes count. A register is given by its offset in struct pt_regs.
+ */
+struct record_usdt_argument {
+	__s64 constant;
+	__u8 base;  /* RECORD_REGISTER_NONE: none */
+	__u8 index; /* RECORD_REGISTER_NONE: none */
+	__u8 scale_shift;
+	__u8 is_memory;
+	__u8 size_bytes; /* 1, 2, 4 or 8 */
+	__u8 is_signed;
+	__u8 zero[2];
+};
+
+struct record_usdt_arguments {
+	struct record_usdt_argument arguments[RECORD_USDT_ARGUMENTS_MAX];
+};
 
 /* ---- Blocks and sites ---- */
 
@@ -125,11 +160,12 @@ struct record_site {
 struct record_target_control {
 	__u64 sampling_interval_bytes; /* 1: exact */
 	__u64 blocks_max;              /* this target's share of the block map */
+	__u64 sites_max;               /* and of the site table */
 	__u32 generation;              /* current generation, counted up by the daemon */
 	__u32 is_enabled;
 };
 
-/* Written by BPF (atomic additions), read by the daemon. Index: slot. */
+/* Written by BPF and the daemon (atomic additions), read by the daemon. Index: slot. */
 struct record_target_counters {
 	__u32 account;            /* current account; 0: none. BPF changes it at exec */
 	__u32 overflow_site;      /* site that takes what no site could be made for, +1; 0: none */
@@ -145,12 +181,16 @@ struct record_target_counters {
 				       */
 	__u64 lost_blocks_error; /* blocks not accounted: no thread state, or unreadable arguments
 				  */
-	__u64 lost_sites;        /* blocks accounted to the overflow site: the site table is full */
-	__u64 lost_stacks;       /* stacks that could not be taken */
-	__u64 delayed_stacks;    /* ring buffer full: the stack is sent with a later event */
-	__u64 truncated_stacks;  /* deeper than RECORD_STACK_FRAMES_MAX */
+	__u64 lost_sites;  /* blocks accounted to the overflow site: the site table is full, or the
+			      target's share of it */
+	__u64 lost_stacks; /* stacks that could not be taken */
+	__u64 delayed_stacks;      /* ring buffer full: the stack is sent with a later event */
+	__u64 truncated_stacks;    /* deeper than RECORD_STACK_FRAMES_MAX */
 	__u64 lost_mapping_events; /* ring buffer full: the mapping account was resynchronised */
 	__u64 main_thread_exits;   /* the main thread ended and others go on */
+	__u64 invalid_samples; /* contract probes: sizes or weights that cannot be, not accounted */
+	__u64 reported_bytes;  /* contract probes: sum of all weights; bounds every sum of them */
+	__u64 vanished_probes; /* a debugger took them out; the daemon counts and restores */
 };
 
 /* Probe hits of one target on one CPU: what its watch costs. Index: slot, per CPU. */
@@ -158,6 +198,8 @@ struct record_target_hits {
 	__u64 allocations;
 	__u64 frees;
 	__u64 returns;
+	__u64 samples;        /* blocks sampled, their stacks taken; not counted in exact mode */
+	__u64 single_stepped; /* of allocations and frees */
 };
 
 /* ---- Host: what belongs to no target. One struct, atomic additions. */

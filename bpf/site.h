@@ -58,13 +58,18 @@ static __always_inline void site_mark_used(__u32 number)
 	}
 }
 
-/* Makes the site of a stack not seen before. Returns its handle, 0 when the table is full. */
-static __always_inline __u32 site_make(const struct record_site_key *key,
+/*
+ * Makes the site of a stack not seen before. Returns its handle, 0 when the table is full, or the
+ * target's share of it (sites_max).
+ */
+static __always_inline __u32 site_make(const struct record_site_key *key, __u64 sites_max,
 				       struct record_target_counters *counters)
 {
 	struct record_site *site;
 	__u32 number;
 
+	if (counters->sites >= sites_max)
+		return 0;
 	if (bpf_map_pop_elem(&free_sites, &number))
 		return 0;
 	site = bpf_map_lookup_elem(&sites, &number);
@@ -91,11 +96,12 @@ static __always_inline __u32 site_make(const struct record_site_key *key,
  * it is the account's overflow site, so that totals stay right. 0: not even that.
  */
 static __always_inline __u32 site_find(struct thread_state *state, __u64 stack_hash, __u32 slot,
-				       __u32 account, struct record_target_counters *counters)
+				       __u32 account, __u64 sites_max,
+				       struct record_target_counters *counters)
 {
 	struct record_site_key key = {.stack_hash = stack_hash, .account = account};
 	__u32 *found = bpf_map_lookup_elem(&site_index, &key);
-	__u32 handle = found ? *found + 1 : site_make(&key, counters);
+	__u32 handle = found ? *found + 1 : site_make(&key, sites_max, counters);
 	struct record_site *site;
 
 	if (!handle) {
@@ -148,9 +154,12 @@ static __always_inline __u64 block_variance(const struct record_block *block)
 {
 	__u64 excess = block->weight_bytes - block->size_bytes;
 
+	/* Of our own samples none weighs less than its size: see bpf/contract.h. */
+	__u64 variance = block->weight_bytes < block->size_bytes ? -excess * -excess
+								 : block->weight_bytes * excess;
+
 	/* Rounded to the nearest, not down: at short intervals it is few units. */
-	return (block->weight_bytes * excess + (1ULL << (RECORD_VARIANCE_SHIFT - 1))) >>
-	       RECORD_VARIANCE_SHIFT;
+	return (variance + (1ULL << (RECORD_VARIANCE_SHIFT - 1))) >> RECORD_VARIANCE_SHIFT;
 }
 
 static __always_inline void site_add_block(struct record_site *site,

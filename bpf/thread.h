@@ -44,8 +44,9 @@ struct thread_state {
 	__u32 account; /* everything below belongs to this account; another one starts afresh */
 	__u32 depth;   /* of pending */
 	__s64 bytes_until_sample;
-	__u64 inner_address; /* the last block that a nested call returned */
-	__u64 inner_calls;   /* since the outermost call was entered */
+	__u64 sampling_interval_bytes; /* that the distance above was drawn for */
+	__u64 inner_address;           /* the last block that a nested call returned */
+	__u64 inner_calls;             /* since the outermost call was entered */
 	/* The last call whose return isn't probed: it may still be under way. */
 	__u64 skipped_stack_pointer;
 	__u64 skipped_address; /* of the probe */

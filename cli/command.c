@@ -2,7 +2,9 @@
 #include "command.h"
 
 #include "render.h"
+#include "text.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 /* How each code of the API's errors ends this program; others are a plain "no". */
@@ -26,6 +28,22 @@ int command_report_error(const struct client_error *error)
 	}
 	render_complain("%s", error->message);
 	return exit;
+}
+
+char *command_budget_arguments(const struct option *budget, const struct option *force)
+{
+	if (force->is_set)
+		return text_format("&force=1");
+	if (budget->is_set)
+		return text_format("&budget=%" PRIu64, budget->count);
+	return text_format("%s", "");
+}
+
+int command_report_over_budget(const struct option *pid, const char *detail)
+{
+	render_complain("the watch of process %" PRIu64 " was stopped over its budget: %s",
+			pid->count, detail);
+	return COMMAND_EXIT_OVER_BUDGET;
 }
 
 int command_fetch(const struct options_global *global, enum client_method method, const char *path,

@@ -18,6 +18,7 @@ enum command_exit {
 	COMMAND_EXIT_UNREACHABLE = 3,
 	COMMAND_EXIT_NO_SUCH_PROCESS = 4,
 	COMMAND_EXIT_NOT_PERMITTED = 5,
+	COMMAND_EXIT_OVER_BUDGET = 6, /* the watch was stopped over its budget */
 };
 
 /* Of --top, and of --interval: what the daemon takes. */
@@ -36,6 +37,19 @@ enum command_exit {
 		.name = "--exact", .help = "let every allocation count; dearer than sampling" \
 	}
 
+/* What the probes may cost, where a command may say so. */
+#define OPTION_BUDGET                                                                            \
+	{                                                                                        \
+		.name = "--budget", .value_name = "PERCENT", .kind = OPTION_COUNT, .minimum = 1, \
+		.maximum = 100,                                                                  \
+		.help = "stop when the probes cost more than this share of the process's time "  \
+			"(default: as memwatchd is configured, 30)"                              \
+	}
+#define OPTION_FORCE                                                           \
+	{                                                                      \
+		.name = "--force", .help = "go on whatever the probes cost it" \
+	}
+
 /* One function per subcommand; argv[0] is its name. All return an exit code. */
 int leaks_main(struct options_global *global, int argc, char **argv);
 int watch_main(struct options_global *global, int argc, char **argv);
@@ -46,6 +60,11 @@ int ps_main(struct options_global *global, int argc, char **argv);
 int oom_main(struct options_global *global, int argc, char **argv);
 int status_main(struct options_global *global, int argc, char **argv);
 int doctor_main(struct options_global *global, int argc, char **argv);
+
+/* "&budget=20" or so for the path of a watch; "" when the command line says nothing. To free. */
+char *command_budget_arguments(const struct option *budget, const struct option *force);
+/* Says on stderr why a watch was stopped over its budget. The exit code. */
+int command_report_over_budget(const struct option *pid, const char *detail);
 
 /* Asks the daemon once. An answer to release, or a failure, reported on stderr; an exit code. */
 int command_fetch(const struct options_global *global, enum client_method method, const char *path,

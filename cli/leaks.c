@@ -21,7 +21,17 @@
 #define LEAKS_SECONDS_DEFAULT 30
 #define LEAKS_SECONDS_MAX     (UINT64_C(30) * 86400)
 
-enum { LEAKS_PID, LEAKS_FOR, LEAKS_TOP, LEAKS_ALL, LEAKS_INTERVAL, LEAKS_EXACT, LEAKS_OPTIONS };
+enum {
+	LEAKS_PID,
+	LEAKS_FOR,
+	LEAKS_TOP,
+	LEAKS_ALL,
+	LEAKS_INTERVAL,
+	LEAKS_EXACT,
+	LEAKS_BUDGET,
+	LEAKS_FORCE,
+	LEAKS_OPTIONS
+};
 
 /* ---- What a report begins with */
 
@@ -159,9 +169,18 @@ static int leaks_at_once(const struct options_global *global, const struct optio
 	return exit;
 }
 
-static void leaks_explain_early_end(const struct observation *observation,
-				    enum observe_result result)
+static bool leaks_is_over_budget(const cJSON *answer)
 {
+	return json_is_true(answer, "ended") &&
+	       strcmp(json_string_or(answer, "end_reason", ""), "ended_over_budget") == 0;
+}
+
+static void leaks_explain_early_end(const struct observation *observation,
+				    enum observe_result result, const cJSON *answer)
+{
+	/* It has a message of its own, and an exit code. */
+	if (leaks_is_over_budget(answer))
+		return;
 	switch (result) {
 	case OBSERVE_COMPLETE:
 		break;
@@ -193,7 +212,7 @@ static int leaks_observe(struct observation *observation, const char *path,
 	if (client_request(observation->client, CLIENT_GET, path, answer, &error) != 0)
 		exit = command_report_error(&error);
 	else
-		leaks_explain_early_end(observation, result);
+		leaks_explain_early_end(observation, result, answer->json);
 	observe_end(observation);
 	return exit;
 }
@@ -202,12 +221,15 @@ static int leaks_after_observing(const struct options_global *global, const stru
 {
 	struct client *client = client_new(options_socket_path(global));
 	char *path = leaks_path(options, options_is_json(global));
+	char *budget_arguments =
+		command_budget_arguments(&options[LEAKS_BUDGET], &options[LEAKS_FORCE]);
 	struct interrupt interrupt;
 	struct observation observation = {
 		.client = client,
 		.interrupt = &interrupt,
 		.pid = (uint32_t)options[LEAKS_PID].count,
 		.seconds = options[LEAKS_FOR].seconds,
+		.budget_arguments = budget_arguments,
 		.sampling_interval_bytes =
 			options[LEAKS_EXACT].is_set ? 1 : options[LEAKS_INTERVAL].count,
 	};
@@ -224,7 +246,12 @@ static int leaks_after_observing(const struct options_global *global, const stru
 	/* The lease is given back: from here on a closed pipe may end us. */
 	if (answer.json)
 		leaks_print(global, options, &answer);
+	if (exit == COMMAND_EXIT_FINE && leaks_is_over_budget(answer.json))
+		exit = command_report_over_budget(
+			&options[LEAKS_PID],
+			json_string_or(answer.json, "end_detail", "no details"));
 	client_answer_release(&answer);
+	free(budget_arguments);
 	free(path);
 	client_free(client);
 	return exit;
@@ -238,9 +265,14 @@ static bool leaks_check(const struct option *options)
 		render_complain("leaks: --interval and --exact exclude each other");
 		return false;
 	}
-	if (has_sampling && options[LEAKS_FOR].seconds == 0) {
-		render_complain("leaks: --for 0 observes nothing, so --interval and --exact have "
-				"no place there");
+	if (options[LEAKS_BUDGET].is_set && options[LEAKS_FORCE].is_set) {
+		render_complain("leaks: --budget and --force exclude each other");
+		return false;
+	}
+	if ((has_sampling || options[LEAKS_BUDGET].is_set || options[LEAKS_FORCE].is_set) &&
+	    options[LEAKS_FOR].seconds == 0) {
+		render_complain("leaks: --for 0 observes nothing, so --interval, --exact, --budget "
+				"and --force have no place there");
 		return false;
 	}
 	return true;
@@ -269,6 +301,8 @@ int leaks_main(struct options_global *global, int argc, char **argv)
 		[LEAKS_ALL] = {.name = "--all", .help = "show caches and steady sites too"},
 		[LEAKS_INTERVAL] = OPTION_INTERVAL,
 		[LEAKS_EXACT] = OPTION_EXACT,
+		[LEAKS_BUDGET] = OPTION_BUDGET,
+		[LEAKS_FORCE] = OPTION_FORCE,
 	};
 	struct options_line line = {
 		.command = "leaks",

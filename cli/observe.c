@@ -53,11 +53,12 @@ int observe_begin(struct observation *observation, struct client_error *error)
 
 	if (interval_bytes)
 		path = text_format("/api/v1/processes/%" PRIu32
-				   "/watch?lease=%.0f&interval=%" PRIu64,
-				   observation->pid, lease_seconds, interval_bytes);
+				   "/watch?lease=%.0f&interval=%" PRIu64 "%s",
+				   observation->pid, lease_seconds, interval_bytes,
+				   observation->budget_arguments);
 	else
-		path = text_format("/api/v1/processes/%" PRIu32 "/watch?lease=%.0f",
-				   observation->pid, lease_seconds);
+		path = text_format("/api/v1/processes/%" PRIu32 "/watch?lease=%.0f%s",
+				   observation->pid, lease_seconds, observation->budget_arguments);
 	observation->lease_end_seconds = observe_now() + lease_seconds;
 	rc = client_request(observation->client, CLIENT_PUT, path, &answer, error);
 	free(path);
@@ -73,8 +74,10 @@ static int observe_renew(struct observation *observation, double remaining_secon
 			 struct client_error *error)
 {
 	double lease_seconds = observe_lease_seconds(remaining_seconds);
-	char *path = text_format("/api/v1/processes/%" PRIu32 "/watch?lease=%.0f&lease_id=%" PRIu64,
-				 observation->pid, lease_seconds, observation->lease_id);
+	char *path =
+		text_format("/api/v1/processes/%" PRIu32 "/watch?lease=%.0f&lease_id=%" PRIu64 "%s",
+			    observation->pid, lease_seconds, observation->lease_id,
+			    observation->budget_arguments);
 	struct client_answer answer;
 	int rc = client_request(observation->client, CLIENT_PUT, path, &answer, error);
 

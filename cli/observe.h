@@ -16,6 +16,7 @@ struct observation {
 	struct interrupt *interrupt; /* borrowed */
 	uint32_t pid;
 	double seconds;
+	const char *budget_arguments;     /* see command_budget_arguments(); borrowed */
 	uint64_t sampling_interval_bytes; /* 0: what the daemon is configured for */
 
 	uint64_t lease_id;

@@ -39,8 +39,20 @@ static void sites_show_sampling(const struct render *render, const cJSON *answer
 {
 	double interval = json_number(answer, "sampling_interval_bytes");
 	struct number_text share = number_share(json_number(answer, "overhead_share"));
-	char *how = interval <= 1 ? text_format("none, every allocation counts")
-				  : text_format("one sample every %s", number_bytes(interval).text);
+	double asked = json_number(answer, "sampling_interval_asked_bytes");
+	char *how;
+
+	if (!json_has_number(answer, "sampling_interval_bytes"))
+		how = text_format("by the process itself (%s): sizes, weights and errors are its "
+				  "word",
+				  json_string_or(answer, "provider", "?"));
+	else if (interval <= 1)
+		how = text_format("none, every allocation counts");
+	else if (asked > 0 && asked < interval)
+		how = text_format("one sample every %s, raised from %s",
+				  number_bytes(interval).text, number_bytes(asked).text);
+	else
+		how = text_format("one sample every %s", number_bytes(interval).text);
 
 	if (json_has_number(answer, "overhead_share"))
 		render_labelled(render, RENDER_PLAIN, "  sampling", SITES_TEXT_COLUMN,

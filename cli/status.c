@@ -58,6 +58,19 @@ static void status_show_losses(const struct render *render, const cJSON *losses)
 	loss_show(render, STATUS_TEXT_COLUMN, losses);
 }
 
+static void status_show_targets(const struct render *render, const cJSON *answer)
+{
+	double reporting = json_number(answer, "targets_reporting");
+	char *how = reporting > 0 ? text_format(", %s by probes of their own (otel_memory)",
+						number_count(reporting).text)
+				  : text_format("%s", "");
+
+	render_labelled(render, RENDER_PLAIN, "  targets", STATUS_TEXT_COLUMN, "%s of at most %s%s",
+			number_count(json_number(answer, "targets")).text,
+			number_count(json_number(answer, "targets_max")).text, how);
+	free(how);
+}
+
 static void status_show(const cJSON *answer)
 {
 	struct render render = render_open(stdout);
@@ -66,9 +79,7 @@ static void status_show(const cJSON *answer)
 	render_paragraph(&render, RENDER_BOLD, 0, "memwatchd %s, up for %s",
 			 json_string_or(answer, "version", "?"),
 			 number_seconds(json_number(answer, "uptime_seconds")).text);
-	render_labelled(&render, RENDER_PLAIN, "  targets", STATUS_TEXT_COLUMN, "%s of at most %s",
-			number_count(json_number(answer, "targets")).text,
-			number_count(json_number(answer, "targets_max")).text);
+	status_show_targets(&render, answer);
 	render_labelled(&render, RENDER_PLAIN, "  probes", STATUS_TEXT_COLUMN, "%s",
 			json_string_or(answer, "backend", "?"));
 	cJSON_ArrayForEach(map, json_child(answer, "maps"))
@@ -78,6 +89,10 @@ static void status_show(const cJSON *answer)
 	status_show_self(&render, answer);
 	status_show_count(&render, "  events", json_number(answer, "events_total"));
 	status_show_count(&render, "  OOM kills", json_number(answer, "oom_kills_total"));
+	render_labelled(&render, RENDER_PLAIN, "  over budget", STATUS_TEXT_COLUMN,
+			"%s watches stopped, %s sampling intervals raised",
+			number_count(json_number(answer, "ended_over_budget_total")).text,
+			number_count(json_number(answer, "intervals_raised_total")).text);
 	status_show_losses(&render, json_child(answer, "losses"));
 }
 

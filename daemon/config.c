@@ -38,8 +38,13 @@ static const struct config_key keys[] = {
 	{"log_level", &config_level_type, "info", FIELD(log_level), 0, 0},
 	/* Past 1 GiB hardly a program would leave a sample. */
 	{"sampling_interval", &config_size_type, "64KiB", FIELD(sampling_interval_bytes), 1, GIB},
+	/* Shares of a thread's time: all of it is no limit. */
+	{"budget_by_hand_percent", &config_count_type, "30", FIELD(budget_by_hand_percent), 1, 100},
+	{"budget_by_policy_percent", &config_count_type, "3", FIELD(budget_by_policy_percent), 1,
+	 100},
+	{"retry_seconds", &config_count_type, "10", FIELD(retry_seconds), 1, 3600},
 	/* 64,000,000 blocks take some 8 GiB of kernel memory; 64 don't hold a program's start. */
-	{"blocks_max", &config_count_type, "1000000", FIELD(blocks_max), 64, 64000000},
+	{"blocks_max", &config_count_type, "1048576", FIELD(blocks_max), 64, 64000000},
 	/* A site is hundreds of bytes, for its counters of every generation. */
 	{"sites_max", &config_count_type, "32768", FIELD(sites_max), 64, 1048576},
 	/* RECORD_TARGETS_MAX: a target's slot travels in the attach cookie. */

@@ -13,12 +13,15 @@ struct config {
 	char socket_path[108]; /* socket = /run/memwatch/memwatchd.sock */
 	char socket_group[64]; /* socket_group = memwatch : may see all processes; may not exist */
 	char listen[128];      /* listen = 127.0.0.1:9735 ; "none" for no TCP */
-	char state_dir[PATH_MAX];         /* state_dir = /var/lib/memwatch */
-	enum log_level log_level;         /* log_level = error|warning|info|debug */
-	uint64_t sampling_interval_bytes; /* sampling_interval = 64KiB ; 1: exact */
-	uint32_t blocks_max;         /* blocks_max = 1000000 : outstanding blocks of all targets */
-	uint32_t sites_max;          /* sites_max = 32768 */
-	uint32_t targets_max;        /* targets_max = 64 (<= 1024) */
+	char state_dir[PATH_MAX];          /* state_dir = /var/lib/memwatch */
+	enum log_level log_level;          /* log_level = error|warning|info|debug */
+	uint64_t sampling_interval_bytes;  /* sampling_interval = 64KiB ; 1: exact */
+	uint32_t budget_by_hand_percent;   /* budget_by_hand_percent = 30 : probe time per thread */
+	uint32_t budget_by_policy_percent; /* budget_by_policy_percent = 3 */
+	uint32_t retry_seconds; /* retry_seconds = 10 : after an end over budget, then doubled */
+	uint32_t blocks_max;    /* blocks_max = 1048576 : outstanding blocks of all targets */
+	uint32_t sites_max;     /* sites_max = 32768 */
+	uint32_t targets_max;   /* targets_max = 64 (<= 1024) */
 	uint64_t ring_buffer_bytes;  /* ring_buffer = 4MiB, a power of two of at least 64KiB */
 	uint64_t symbol_cache_bytes; /* symbol_cache = 16MiB */
 	uint32_t ended_targets_max;  /* ended_targets_max = 16 : accounts kept after their process

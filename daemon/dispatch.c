@@ -99,7 +99,7 @@ void dispatch_event(void *context, const struct record_event *event, size_t byte
 		break;
 	case RECORD_EVENT_LOADER:
 		if (target)
-			target->is_refresh_due = true;
+			target->is_attach_due = target->is_space_due = true;
 		break;
 	case RECORD_EVENT_EXEC:
 		handle_exec(state, (const void *)event);
@@ -118,17 +118,6 @@ void dispatch_event(void *context, const struct record_event *event, size_t byte
 	default:
 		break;
 	}
-}
-
-bool dispatch_settle(struct state *state)
-{
-	bool is_put_off = false;
-	struct target *target;
-	size_t cursor = 0;
-
-	while ((target = target_next(state->targets, &cursor)))
-		is_put_off |= target_refresh_if_due(state->targets, target);
-	return is_put_off;
 }
 
 /*
@@ -151,7 +140,8 @@ static void check_lifecycles(struct state *state)
 	while ((target = target_next(state->targets, &cursor))) {
 		uint32_t account = probe_object_counters(state->object)[target->slot].account;
 
-		target->is_refresh_due |= is_new_loss;
+		if (is_new_loss)
+			target->is_attach_due = target->is_space_due = true;
 		if (process_is_over(&target->identity)) {
 			target->is_over = true;
 			state_end_target(state, target, "exited");
@@ -167,47 +157,41 @@ static void tick_target(struct state *state, struct target *target, double now)
 {
 	struct account *account = account_by_number(state->accounts, target->account);
 
+	if (target->is_new)
+		return;
 	if (!target_expire_leases(target, now)) {
 		state_end_target(state, target, "unwatched");
 		return;
 	}
-	target_sweep_forks(state->targets, target, now);
-	target_prune_modules(state->targets, target, now);
+	if (target->is_contract_due) {
+		state_rewatch_target(state, target, "it reports its own samples now");
+		return;
+	}
+	target_follow_tracer(target);
 	target_advance_generation(state->targets, target, now);
 	if (account)
 		account_tick(state->accounts, account, now);
 }
 
+void dispatch_events(struct state *state)
+{
+	pthread_mutex_lock(&state->lock);
+	probe_object_consume(state->object);
+	pthread_mutex_unlock(&state->lock);
+}
+
 void dispatch_tick(struct state *state)
 {
 	double now = clock_monotonic_seconds();
-	struct target_links *orphans;
-	struct account_purge *purge;
 	struct target *target;
 	size_t cursor = 0;
-	int error;
 
 	pthread_mutex_lock(&state->lock);
 	/* What /proc is compared with is the account as of now. */
 	probe_object_consume(state->object);
 	check_lifecycles(state);
-	dispatch_settle(state);
 	while ((target = target_next(state->targets, &cursor)))
 		tick_target(state, target, now);
-	orphans = target_orphans_take(state->targets);
-	purge = account_purge_take(state->accounts);
-	pthread_mutex_unlock(&state->lock);
-	target_orphans_detach(orphans);
-	if (!purge)
-		return;
-	error = account_purge_run(state->object, purge);
-	if (!error)
-		return;
-	log_write(LOG_WARN,
-		  "what an ended account left in the kernel could not be cleared: %s; memwatchd "
-		  "will try again",
-		  strerror(-error));
-	pthread_mutex_lock(&state->lock);
-	account_expect_orphans(state->accounts);
+	retry_forget_ended(&state->retries);
 	pthread_mutex_unlock(&state->lock);
 }

@@ -7,11 +7,8 @@
 
 /* A probe_event_fn; context is the state. Under the lock. */
 void dispatch_event(void *context, const struct record_event *event, size_t bytes);
-/*
- * After a batch of events: what they made necessary. Returns whether some of it was put off and
- * this should be called again soon. Under the lock.
- */
-bool dispatch_settle(struct state *state);
+/* Handles what is in the ring buffer. Takes the lock itself. */
+void dispatch_events(struct state *state);
 /* Once a second. Takes the lock itself. */
 void dispatch_tick(struct state *state);
 

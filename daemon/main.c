@@ -2,12 +2,15 @@
 /* memwatchd: puts the rooms together, runs the event loop, takes everything down again. */
 #include "clock.h"
 #include "dispatch.h"
+#include "governor.h"
 #include "instance.h"
 #include "log.h"
 #include "notify.h"
 #include "options.h"
 #include "serve/serve.h"
+#include "target/seccomp_trial.h"
 #include "view/state.h"
+#include "worker.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -24,18 +27,15 @@
 /* Files that modules may hold open; well below the descriptor limit that main raises. */
 #define MODULES_MAX 8192
 
-/* How long what was put off may wait. */
-#define SETTLE_MS 20
-
 struct daemon {
 	struct options options;
 	struct config config;
 	struct state state;
+	struct worker *worker;
 	struct server *server;
 	int instance_fd, signal_fd, timer_fd, epoll_fd;
 	double watchdog_seconds, watchdog_sent_seconds;
 	bool is_ready;
-	bool is_unsettled; /* something was put off and is to be looked at soon */
 };
 
 static bool daemon_is_ready(void *context)
@@ -115,6 +115,7 @@ static int open_loop(struct daemon *daemon)
 		return -errno;
 	error = error ? error : epoll_add(daemon, daemon->signal_fd);
 	error = error ? error : epoll_add(daemon, daemon->timer_fd);
+	error = error ? error : epoll_add(daemon, daemon->state.governor_fd);
 	error = error ? error : epoll_add(daemon, probe_object_event_fd(daemon->state.object));
 	return error;
 }
@@ -134,6 +135,18 @@ static int open_object(struct daemon *daemon)
 	return error;
 }
 
+static void try_seccomp(struct state *state)
+{
+	const struct seccomp_trial *trial = target_table_seccomp(state->targets);
+
+	seccomp_trial_run(state->targets);
+	if (trial->verdict != SECCOMP_HARMLESS)
+		log_write(LOG_WARN,
+			  "processes under a seccomp filter are not watched: of a child of our own "
+			  "under one, %s",
+			  trial->reason);
+}
+
 static void calibrate(struct state *state)
 {
 	struct process_error message = {""};
@@ -145,22 +158,34 @@ static void calibrate(struct state *state)
 				    "processes can't be watched, only the host's counters work");
 		return;
 	}
+	try_seccomp(state);
 	if (!probe_costs_calibrate(state->targets, &state->costs, &message))
 		return;
 	memcpy(state->calibration_error, message.message, sizeof(state->calibration_error));
 	log_write(LOG_WARN, "watching a child of our own failed: %s", message.message);
 }
 
+/* What SIGHUP can change. */
+static void apply_config(struct state *state, const struct config *config)
+{
+	state->sampling_interval_bytes = config->sampling_interval_bytes;
+	state->metrics_processes_max = config->metrics_processes_max;
+	state->budget_by_hand_share = config->budget_by_hand_percent / 100.0;
+	state->budget_by_policy_share = config->budget_by_policy_percent / 100.0;
+	state->retry_seconds = config->retry_seconds;
+}
+
 static int open_state(struct daemon *daemon)
 {
 	const struct config *config = &daemon->config;
 	struct state *state = &daemon->state;
+	int error;
 
 	state->start_time_seconds = clock_unix_seconds();
-	state->sampling_interval_bytes = config->sampling_interval_bytes;
-	state->metrics_processes_max = config->metrics_processes_max;
+	apply_config(state, config);
 	state->backend = &probe_backend_session;
 	pthread_mutex_init(&state->lock, NULL);
+	pthread_cond_init(&state->attached, NULL);
 	state->modules = module_cache_new(config->symbol_cache_bytes, MODULES_MAX);
 	state->postmortems = postmortem_list_new(config->ooms_max, config->sites_max);
 	state->accounts = account_table_new(state->object, config->ended_targets_max);
@@ -172,8 +197,22 @@ static int open_state(struct daemon *daemon)
 		return -ENOMEM;
 	}
 	calibrate(state);
+	error = governor_open(state);
+	if (error) {
+		log_write(LOG_ERROR, "cannot make a timer: %s", strerror(-error));
+		return error;
+	}
 	probe_object_set_handler(state->object, dispatch_event, state);
 	return 0;
+}
+
+static int open_worker(struct daemon *daemon)
+{
+	int error = worker_start(&daemon->state, &daemon->worker);
+
+	if (error)
+		log_write(LOG_ERROR, "cannot start a thread: %s", strerror(-error));
+	return error;
 }
 
 static int open_server(struct daemon *daemon)
@@ -204,13 +243,12 @@ static void reload(struct daemon *daemon)
 		log_write(LOG_ERROR, "%s; the configuration stays as it was", message.message);
 	} else {
 		pthread_mutex_lock(&daemon->state.lock);
-		daemon->state.sampling_interval_bytes = config.sampling_interval_bytes;
-		daemon->state.metrics_processes_max = config.metrics_processes_max;
+		apply_config(&daemon->state, &config);
 		pthread_mutex_unlock(&daemon->state.lock);
 		apply_log_level(config.log_level);
 		log_write(LOG_NOTICE, "read the configuration again: sampling_interval, "
-				      "metrics_processes_max and log_level are in force, other "
-				      "keys take a restart");
+				      "budgets, retry_seconds, metrics_processes_max and log_level "
+				      "are in force, other keys take a restart");
 	}
 	notify_send("READY=1");
 }
@@ -243,34 +281,28 @@ static void handle_timer(struct daemon *daemon)
 	}
 }
 
-static void handle_events(struct daemon *daemon)
-{
-	pthread_mutex_lock(&daemon->state.lock);
-	probe_object_consume(daemon->state.object);
-	daemon->is_unsettled = dispatch_settle(&daemon->state);
-	pthread_mutex_unlock(&daemon->state.lock);
-}
-
 static void run_loop(struct daemon *daemon)
 {
 	bool goes_on = true;
 
 	while (goes_on) {
 		struct epoll_event events[4];
-		int count = epoll_wait(daemon->epoll_fd, events, 4,
-				       daemon->is_unsettled ? SETTLE_MS : -1);
-
-		if (count == 0)
-			handle_events(daemon);
+		int count = epoll_wait(daemon->epoll_fd, events, 4, -1);
+		bool is_work_due = false;
 
 		for (int i = 0; i < count && goes_on; i++) {
 			if (events[i].data.fd == daemon->signal_fd)
 				goes_on = handle_signals(daemon);
 			else if (events[i].data.fd == daemon->timer_fd)
 				handle_timer(daemon);
+			else if (events[i].data.fd == daemon->state.governor_fd)
+				is_work_due |= governor_run(&daemon->state);
 			else
-				handle_events(daemon);
+				dispatch_events(&daemon->state);
+			is_work_due |= events[i].data.fd != daemon->state.governor_fd;
 		}
+		if (is_work_due)
+			worker_wake(daemon->worker);
 	}
 }
 
@@ -291,6 +323,7 @@ static int run(struct daemon *daemon)
 	error = error ? error : open_object(daemon);
 	error = error ? error : open_state(daemon);
 	error = error ? error : open_loop(daemon);
+	error = error ? error : open_worker(daemon);
 	error = error ? error : open_server(daemon);
 	if (error)
 		return error;
@@ -308,8 +341,10 @@ static void close_all(struct daemon *daemon)
 	struct state *state = &daemon->state;
 
 	server_stop(daemon->server);
+	worker_stop(daemon->worker);
 	/* Targets first: their probes go before anything else does. */
 	target_table_free(state->targets);
+	retry_list_clear(&state->retries);
 	postmortem_list_free(state->postmortems);
 	account_table_free(state->accounts);
 	if (state->modules)

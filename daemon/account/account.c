@@ -144,6 +144,7 @@ struct account *account_open(struct account_table *table, struct target *target,
 	account->number = target->account;
 	account->identity = target->identity;
 	account->sampling_interval_bytes = target->sampling_interval_bytes;
+	account->asked_interval_bytes = target->asked_interval_bytes;
 	account->began_seconds = target->watched_since_seconds;
 	account->target = target;
 	account->mappings = mapping_table_new(MAPPINGS_MAX, on_mapping_change, &storage->context);
@@ -207,7 +208,26 @@ void account_end(struct account_table *table, struct account *account, const cha
 	table_trim(table);
 }
 
+void account_discard(struct account_table *table, struct account *account)
+{
+	size_t kept = 0;
+
+	if (!account)
+		return;
+	account_purge_add(table, account);
+	for (size_t i = 0; i < table->count; i++)
+		if (table->accounts[i] != account)
+			table->accounts[kept++] = table->accounts[i];
+	table->count = kept;
+	account_release(account);
+}
+
 /* ---- Finding ---- */
+
+static bool is_hidden(const struct account *account)
+{
+	return account->target && account->target->is_new;
+}
 
 struct account *account_by_pid(const struct account_table *table, pid_t pid)
 {
@@ -216,7 +236,7 @@ struct account *account_by_pid(const struct account_table *table, pid_t pid)
 	for (size_t i = table->count; i-- > 0;) {
 		struct account *account = table->accounts[i];
 
-		if (account->identity.pid != pid)
+		if (account->identity.pid != pid || is_hidden(account))
 			continue;
 		if (!account->end_reason)
 			return account;
@@ -236,5 +256,11 @@ struct account *account_by_number(const struct account_table *table, uint32_t nu
 
 struct account *account_next(const struct account_table *table, size_t *cursor)
 {
-	return *cursor < table->count ? table->accounts[table->count - ++*cursor] : NULL;
+	while (*cursor < table->count) {
+		struct account *account = table->accounts[table->count - ++*cursor];
+
+		if (!is_hidden(account))
+			return account;
+	}
+	return NULL;
 }

@@ -12,14 +12,22 @@
 #include "account/site.h"
 #include "target/target.h"
 
+/* Among the reasons for an end; the account's end_detail has the numbers. */
+#define ACCOUNT_ENDED_OVER_BUDGET "ended_over_budget"
+
 struct account {
 	uint32_t number;
 	uint32_t references; /* the table's own, and one of each postmortem */
 	struct process_identity identity;
-	uint64_t sampling_interval_bytes;
+	uint64_t sampling_interval_bytes; /* in force; 0: the process itself draws its samples */
+	uint64_t asked_interval_bytes;    /* from which it was raised */
+	uint32_t interval_raises;
+	double budget_share; /* INFINITY: no limit */
+	struct budget budget;
 	double began_seconds;   /* monotonic */
 	double ended_seconds;   /* monotonic; 0 while it goes on */
 	const char *end_reason; /* static, NULL while it goes on */
+	char end_detail[200];   /* more words on it; "" none */
 	struct target *target;  /* NULL once ended */
 
 	struct site **sites;
@@ -47,6 +55,8 @@ struct account {
 	/* Of the target, for when it is gone. */
 	char allocators[64];
 	char attach_failure[200];
+	bool is_contract; /* the process's own samples, see target.h */
+	char contract_refusal[200];
 	uint64_t probe_count, single_stepped_count;
 };
 
@@ -69,7 +79,13 @@ struct account *account_open(struct account_table *table, struct target *target,
 void account_end(struct account_table *table, struct account *account, const char *reason,
 		 const struct record_target_counters *counters);
 
-/* The account that goes on, or else the one of that pid that ended last. NULL: none. */
+/* Of a watch that came to nothing: it was never there. NULL is fine. */
+void account_discard(struct account_table *table, struct account *account);
+
+/*
+ * The account that goes on, or else the one of that pid that ended last. NULL: none. Neither this
+ * nor account_next() shows an account whose target may yet turn out not to be one.
+ */
 struct account *account_by_pid(const struct account_table *table, pid_t pid);
 /* NULL when it isn't known any more. */
 struct account *account_by_number(const struct account_table *table, uint32_t number);
@@ -93,6 +109,10 @@ void account_tick(struct account_table *table, struct account *account, double n
 void account_read_numbers(const struct account *account, struct site_numbers *numbers);
 /* Sites whose stack found no room in the ring buffer, and no later block has sent it. */
 size_t account_stackless_sites(const struct account *account);
+/* Whether each block that is freed was accounted, which makes its free dearer. */
+bool account_frees_are_known(const struct account *account);
+/* Where its blocks come from, static: "uprobes" on an allocator, "otel_memory". */
+const char *account_provider(const struct account *account);
 /* How long it was observed, up to now or its end. */
 double account_observed_seconds(const struct account *account, double now_seconds);
 /* What the site's numbers say. */

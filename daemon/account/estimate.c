@@ -16,8 +16,9 @@ static double stderr_bytes(double variance, uint64_t sampling_interval_bytes)
 {
 	double interval = (double)sampling_interval_bytes;
 
+	/* Exact, or drawn by the process itself, of whose interval nothing is known here. */
 	if (sampling_interval_bytes <= 1)
-		return 0;
+		return sqrt(variance);
 	return sqrt(variance + SAMPLES_ADDED * interval * interval);
 }
 

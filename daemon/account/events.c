@@ -13,8 +13,7 @@ static struct account *living_account(struct account_table *table, const struct 
 	return account && !account->end_reason ? account : NULL;
 }
 
-static struct stack *normalise(struct target_table *targets, struct target *target,
-			       const struct record_event_stack *event)
+static struct stack *normalise(struct target *target, const struct record_event_stack *event)
 {
 	bool is_truncated = event->frame_count >= RECORD_STACK_FRAMES_MAX;
 	bool has_unknown;
@@ -27,7 +26,7 @@ static struct stack *normalise(struct target_table *targets, struct target *targ
 	 */
 	if (!stack || !has_unknown || stack->frames[0].module)
 		return stack;
-	target_refresh(targets, target);
+	target_refresh_space(target);
 	stack_free(stack);
 	return stack_new(target->space, (const uint64_t *)event->frames, event->frame_count,
 			 is_truncated, &has_unknown);
@@ -42,12 +41,30 @@ void account_handle_stack(struct account_table *table, struct target_table *targ
 
 	if (!site || !target || site->stack)
 		return;
-	target_refresh_if_due(targets, target);
-	site->stack = normalise(targets, target, event);
+	target_refresh_space_if_due(target);
+	site->stack = normalise(target, event);
 }
 
-static void apply_mapping(struct account *account, const struct record_event_mapping *event,
-			  uint32_t number)
+/*
+ * Whether an allocator has mapped it for itself. Where the allocator's calls are probed the
+ * kernel's side knows; where they aren't, because the process reports its own samples, the caller
+ * tells.
+ */
+static bool is_allocators_own(struct account_table *table, struct account *account,
+			      const struct record_event_mapping *event, uint32_t number)
+{
+	const struct site *site;
+
+	if (event->is_inside_allocator || !account->target->is_contract)
+		return event->is_inside_allocator;
+	site = number == SITE_NUMBER_NONE ? NULL : account_site(table, account, number);
+	return site && site->stack && site->stack->frame_count &&
+	       target_is_contract_allocator(account->target, site->stack->frames[0].module,
+					    site->stack->frames[0].offset);
+}
+
+static void apply_mapping(struct account_table *table, struct account *account,
+			  const struct record_event_mapping *event, uint32_t number)
 {
 	uint32_t generation = account->target->generation;
 	bool is_reservation = event->protection == PROT_NONE;
@@ -57,7 +74,7 @@ static void apply_mapping(struct account *account, const struct record_event_map
 	case RECORD_OPERATION_MAP:
 		/* Whatever lay there is gone, whoever asked for the new mapping. */
 		error = mapping_table_unmap(account->mappings, event->address, event->length_bytes);
-		if (event->is_inside_allocator)
+		if (is_allocators_own(table, account, event, number))
 			account->allocator_mapping_bytes += event->length_bytes;
 		else if (!error && !is_reservation && number != SITE_NUMBER_NONE)
 			error = mapping_table_map(account->mappings, event->address,
@@ -86,5 +103,5 @@ void account_handle_mapping(struct account_table *table, const struct record_eve
 	if (!account || !account->target)
 		return;
 	/* Sites travel as number + 1; 0: none was needed, or none could be had. */
-	apply_mapping(account, event, event->site ? event->site - 1 : SITE_NUMBER_NONE);
+	apply_mapping(table, account, event, event->site ? event->site - 1 : SITE_NUMBER_NONE);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading an account's numbers out of the kernel's tables, and adding them up. */
 #include "account/table.h"
+#include "probe/contract.h"
 
 #include <string.h>
 
@@ -35,6 +36,8 @@ static void subtract_counters(struct record_target_counters *counters,
 	counters->truncated_stacks -= before->truncated_stacks;
 	counters->lost_mapping_events -= before->lost_mapping_events;
 	counters->main_thread_exits -= before->main_thread_exits;
+	counters->invalid_samples -= before->invalid_samples;
+	counters->vanished_probes -= before->vanished_probes;
 }
 
 static void copy_target(struct account *account, const struct target *target)
@@ -44,8 +47,20 @@ static void copy_target(struct account *account, const struct target *target)
 	       sizeof(account->generation_start_seconds));
 	memcpy(account->allocators, target->allocators, sizeof(account->allocators));
 	memcpy(account->attach_failure, target->attach_failure, sizeof(account->attach_failure));
+	/* Nothing is accounted before it is known by what. */
+	account->is_contract = target->is_contract;
+	memcpy(account->contract_refusal, target->contract_refusal,
+	       sizeof(account->contract_refusal));
 	account->probe_count = target->probe_count;
 	account->single_stepped_count = target->single_stepped_count;
+	account->sampling_interval_bytes =
+		target->is_contract ? 0 : target->sampling_interval_bytes;
+	account->asked_interval_bytes = target->asked_interval_bytes;
+	account->interval_raises = target->interval_raises;
+	/* Once everybody has let go of it, what they said last remains. */
+	if (target_budget_share(target) > 0)
+		account->budget_share = target_budget_share(target);
+	account->budget = target->budget;
 }
 
 void account_update_from(struct account_table *table, struct account *account,
@@ -62,6 +77,8 @@ void account_update_from(struct account_table *table, struct account *account,
 	account->hits.allocations -= account->hits_before.allocations;
 	account->hits.frees -= account->hits_before.frees;
 	account->hits.returns -= account->hits_before.returns;
+	account->hits.samples -= account->hits_before.samples;
+	account->hits.single_stepped -= account->hits_before.single_stepped;
 	subtract_counters(&account->counters, &account->counters_before);
 	copy_target(account, target);
 	find_unannounced_sites(table, account);
@@ -95,4 +112,14 @@ double account_observed_seconds(const struct account *account, double now_second
 	double end = account->end_reason ? account->ended_seconds : now_seconds;
 
 	return end - account->began_seconds;
+}
+
+bool account_frees_are_known(const struct account *account)
+{
+	return account->sampling_interval_bytes <= 1;
+}
+
+const char *account_provider(const struct account *account)
+{
+	return account->is_contract ? CONTRACT_PROVIDER : "uprobes";
 }

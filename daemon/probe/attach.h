@@ -17,6 +17,15 @@ struct probe_point {
 	uint64_t reference_counter_offset;
 };
 
+/* Whether the function's meaning needs its return. */
+static inline bool probe_point_needs_return(const struct probe_point *point)
+{
+	uint64_t operation = RECORD_COOKIE_OPERATION(point->cookie);
+
+	return operation == RECORD_OPERATION_ALLOCATE || operation == RECORD_OPERATION_REALLOCATE ||
+	       operation == RECORD_OPERATION_MAP || operation == RECORD_OPERATION_REMAP;
+}
+
 struct probe_link;
 
 struct probe_backend {

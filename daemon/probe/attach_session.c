@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "probe/attach.h"
 
+#include "probe/shield.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 #include <linux/bpf.h>
 
@@ -33,7 +34,8 @@ struct link_create {
 };
 
 struct probe_link {
-	int fd;
+	int session_fd; /* -1: no function whose return matters */
+	int alone_fd;   /* of the others; -1: none */
 };
 
 static int session_link_create(int program_fd, uint32_t attach_type, pid_t pid, const char *path,
@@ -59,11 +61,40 @@ static int session_link_create(int program_fd, uint32_t attach_type, pid_t pid, 
 		cookies[i] = points[i].cookie;
 		reference_counters[i] = points[i].reference_counter_offset;
 	}
-	fd = (int)syscall(SYS_bpf, BPF_LINK_CREATE, &attributes, sizeof(attributes));
-	if (fd < 0)
-		fd = -errno;
+	fd = (int)shield_call(&(struct shielded_call){
+		SYS_bpf, {BPF_LINK_CREATE, (uintptr_t)&attributes, sizeof(attributes)}});
 	free(offsets);
 	return fd;
+}
+
+/* Attaches the program at those of the points whose returns matter, or at the others. */
+static int attach_some(int program_fd, bool needs_return, pid_t pid, const char *path,
+		       const struct probe_point *points, size_t point_count, int *fd)
+{
+	struct probe_point *chosen = calloc(point_count, sizeof(*chosen));
+	size_t count = 0;
+
+	if (!chosen)
+		return -ENOMEM;
+	for (size_t i = 0; i < point_count; i++)
+		if (probe_point_needs_return(&points[i]) == needs_return)
+			chosen[count++] = points[i];
+	if (count)
+		*fd = session_link_create(program_fd,
+					  needs_return ? ATTACH_TYPE_UPROBE_SESSION
+						       : ATTACH_TYPE_UPROBE_MULTI,
+					  pid, path, chosen, count);
+	free(chosen);
+	return count && *fd < 0 ? *fd : 0;
+}
+
+static void session_detach(struct probe_link *link)
+{
+	if (link->session_fd >= 0)
+		shield_close(link->session_fd);
+	if (link->alone_fd >= 0)
+		shield_close(link->alone_fd);
+	free(link);
 }
 
 static int session_attach(struct probe_object *object, pid_t pid, const char *path,
@@ -71,15 +102,19 @@ static int session_attach(struct probe_object *object, pid_t pid, const char *pa
 			  struct probe_link **link)
 {
 	struct probe_link *made = calloc(1, sizeof(*made));
+	int error;
 
 	if (!made)
 		return -ENOMEM;
-	made->fd = session_link_create(probe_object_session_fd(object), ATTACH_TYPE_UPROBE_SESSION,
-				       pid, path, points, point_count);
-	if (made->fd < 0) {
-		int error = made->fd;
-
-		free(made);
+	made->session_fd = made->alone_fd = -1;
+	/* Frees first: of no block that is seen the free is missed. */
+	error = attach_some(probe_object_alone_fd(object), false, pid, path, points, point_count,
+			    &made->alone_fd);
+	if (!error)
+		error = attach_some(probe_object_session_fd(object), true, pid, path, points,
+				    point_count, &made->session_fd);
+	if (error) {
+		session_detach(made);
 		return error;
 	}
 	*link = made;
@@ -99,14 +134,8 @@ static int session_sweep(struct probe_object *object, pid_t pid, const char *pat
 
 	if (fd < 0)
 		return fd;
-	close(fd);
+	shield_close(fd);
 	return 0;
-}
-
-static void session_detach(struct probe_link *link)
-{
-	close(link->fd);
-	free(link);
 }
 
 const struct probe_backend probe_backend_session = {

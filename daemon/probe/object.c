@@ -3,6 +3,7 @@
 
 #include "log.h"
 #include "memwatch.skel.h"
+#include "probe/usdt_table.h"
 #include "procfs.h"
 
 #include <bpf/bpf.h>
@@ -31,12 +32,13 @@ struct probe_object {
 	struct memwatch_bpf *skeleton;
 	struct probe_limits limits;
 	struct ring_buffer *ring;
+	struct usdt_table *usdt;
 	struct shared_map sites, controls, counters, host_counters, last_account;
 	int cpu_count;
 	bool has_sessions;
 	probe_event_fn handler;
 	void *handler_context;
-	uint64_t events;
+	uint64_t events, events_end; /* handled so far; where consuming stops for now */
 };
 
 static int log_libbpf(enum libbpf_print_level level, const char *format, va_list arguments)
@@ -88,7 +90,10 @@ static int configure(struct probe_object *object)
 					      (enum bpf_attach_type)ATTACH_TYPE_UPROBE_SESSION);
 	bpf_program__set_expected_attach_type(skeleton->progs.allocator_sweep,
 					      (enum bpf_attach_type)ATTACH_TYPE_UPROBE_MULTI);
+	bpf_program__set_expected_attach_type(skeleton->progs.allocator_alone,
+					      (enum bpf_attach_type)ATTACH_TYPE_UPROBE_MULTI);
 	if (!object->has_sessions) {
+		bpf_program__set_autoload(skeleton->progs.allocator_alone, false);
 		bpf_program__set_autoload(skeleton->progs.allocator_session, false);
 		bpf_program__set_autoload(skeleton->progs.allocator_sweep, false);
 	}
@@ -145,7 +150,7 @@ static int on_ring_record(void *context, void *data, size_t bytes)
 
 	if (object->handler && bytes >= sizeof(struct record_event))
 		object->handler(object->handler_context, data, bytes);
-	return 0;
+	return ++object->events < object->events_end ? 0 : -EAGAIN;
 }
 
 static void explain_load_error(int error, struct probe_error *message)
@@ -230,6 +235,12 @@ int probe_object_open(const struct probe_limits *limits, struct probe_object **o
 		explain_load_error(error, message);
 		goto out;
 	}
+	object->usdt = usdt_table_new(bpf_map__fd(object->skeleton->maps.usdt_arguments));
+	if (!object->usdt) {
+		error = -ENOMEM;
+		explain_load_error(error, message);
+		goto out;
+	}
 	object->ring = ring_buffer__new(bpf_map__fd(object->skeleton->maps.events), on_ring_record,
 					object, NULL);
 	if (!object->ring) {
@@ -256,6 +267,7 @@ void probe_object_close(struct probe_object *object)
 	if (!object)
 		return;
 	ring_buffer__free(object->ring);
+	usdt_table_free(object->usdt);
 	unmap_shared(&object->sites);
 	unmap_shared(&object->controls);
 	unmap_shared(&object->counters);
@@ -295,6 +307,11 @@ struct record_target_counters *probe_object_counters(const struct probe_object *
 const struct record_host_counters *probe_object_host_counters(const struct probe_object *object)
 {
 	return object->host_counters.memory;
+}
+
+struct usdt_table *probe_object_usdt(const struct probe_object *object)
+{
+	return object->usdt;
 }
 
 uint32_t probe_object_new_account(struct probe_object *object)
@@ -355,6 +372,8 @@ void probe_object_hits(const struct probe_object *object, uint32_t slot,
 			hits->allocations += parts[cpu].allocations;
 			hits->frees += parts[cpu].frees;
 			hits->returns += parts[cpu].returns;
+			hits->samples += parts[cpu].samples;
+			hits->single_stepped += parts[cpu].single_stepped;
 		}
 	}
 	free(parts);
@@ -458,11 +477,15 @@ int probe_object_event_fd(const struct probe_object *object)
 
 int probe_object_consume(struct probe_object *object)
 {
-	int count = ring_buffer__consume(object->ring);
+	uint64_t before = object->events;
+	int result;
 
-	if (count > 0)
-		object->events += (uint64_t)count;
-	return count;
+	/* As many as the buffer holds if all are of the smallest kind, each with its 8-byte head.
+	 */
+	object->events_end =
+		before + object->limits.ring_buffer_bytes / (sizeof(struct record_event) + 8);
+	result = ring_buffer__consume(object->ring);
+	return result < 0 && result != -EAGAIN ? result : (int)(object->events - before);
 }
 
 uint64_t probe_object_event_count(const struct probe_object *object)
@@ -529,6 +552,11 @@ uint64_t probe_object_memory_bytes(const struct probe_object *object)
 int probe_object_session_fd(const struct probe_object *object)
 {
 	return bpf_program__fd(object->skeleton->progs.allocator_session);
+}
+
+int probe_object_alone_fd(const struct probe_object *object)
+{
+	return bpf_program__fd(object->skeleton->progs.allocator_alone);
 }
 
 int probe_object_sweep_fd(const struct probe_object *object)

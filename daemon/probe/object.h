@@ -43,6 +43,9 @@ struct record_target_control *probe_object_controls(const struct probe_object *o
 struct record_target_counters *probe_object_counters(const struct probe_object *object);
 const struct record_host_counters *probe_object_host_counters(const struct probe_object *object);
 
+/* The descriptions of USDT arguments in use; owned by the object. */
+struct usdt_table *probe_object_usdt(const struct probe_object *object);
+
 /* An account number never given out before. */
 uint32_t probe_object_new_account(struct probe_object *object);
 /* A site for what no stack can be had for. Returns its number + 1, or 0 when the table is full. */
@@ -75,7 +78,10 @@ typedef void (*probe_event_fn)(void *context, const struct record_event *event, 
 void probe_object_set_handler(struct probe_object *object, probe_event_fn handler, void *context);
 /* Becomes readable when there are events. */
 int probe_object_event_fd(const struct probe_object *object);
-/* Handles what is there without waiting. Returns the number of events, or -errno. */
+/*
+ * Handles what is there at the call without waiting, and not for ever what a busy target adds
+ * meanwhile. Returns the number of events, or -errno.
+ */
 int probe_object_consume(struct probe_object *object);
 /* Events handled so far. */
 uint64_t probe_object_event_count(const struct probe_object *object);
@@ -90,6 +96,7 @@ uint64_t probe_object_memory_bytes(const struct probe_object *object);
 
 /* Program descriptors for the attach back ends. */
 int probe_object_session_fd(const struct probe_object *object);
+int probe_object_alone_fd(const struct probe_object *object);
 int probe_object_sweep_fd(const struct probe_object *object);
 
 #endif

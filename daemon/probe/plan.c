@@ -78,7 +78,7 @@ static int plan_add_function(struct probe_plan *plan, int fd, uint64_t meaning,
 	plan->points = grown;
 	plan->points[plan->point_count++] = (struct probe_point){
 		.file_offset = function->file_offset + chosen.offset_bytes,
-		.cookie = meaning,
+		.cookie = meaning | (chosen.is_emulated ? 0 : RECORD_COOKIE_SINGLE_STEPPED),
 	};
 	plan->single_stepped_count += !chosen.is_emulated;
 	return 0;

@@ -14,6 +14,10 @@ struct probe_plan {
 	size_t single_stepped_count; /* of them: no emulated instruction was found */
 	char allocators[64];         /* names, comma separated; "" when there are no points */
 	bool has_allocator;          /* one that returns blocks, not just the loader */
+	/* Of a process that reports its own samples (see contract.h): */
+	size_t contract_count; /* of the points */
+	/* Where the functions lie that are not probed therefore; end 0: nowhere. */
+	uint64_t allocator_begin, allocator_end;
 };
 
 /* Examines an open ELF file. 0 (point_count may be 0) or -errno; free by probe_plan_clear(). */

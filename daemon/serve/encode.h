@@ -29,6 +29,14 @@ void json_unwatched(struct json *json, pid_t pid, bool is_watched);
 
 void json_error(struct json *json, const char *code, const char *message);
 
+/* The sampling interval as every answer says it: null where the process itself draws its samples.
+ */
+void json_interval(struct json *json, uint64_t sampling_interval_bytes);
+
+/* What the probes may cost and how sampling was adapted to it; part of several answers. */
+void json_cost_control(struct json *json, const struct answer_cost_control *control);
+/* A share of time: null when it is not known (< 0) or without limit. */
+void json_share(struct json *json, const char *key, double share);
 /* "losses": {"map_full": 0, …}, part of several answers. */
 void json_losses(struct json *json, const struct answer_loss *losses, size_t loss_count);
 

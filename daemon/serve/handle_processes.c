@@ -4,6 +4,7 @@
 #include "serve/handlers.h"
 
 #include <errno.h>
+#include <math.h>
 
 static pid_t pid_of(const struct exchange *exchange)
 {
@@ -94,6 +95,10 @@ void handle_watch(const struct exchange *exchange, struct response *response)
 		.sampling_interval_bytes = exchange->arguments.interval_bytes,
 		.lease_seconds = exchange->arguments.lease_seconds,
 		.lease_id = exchange->arguments.lease_id,
+		.budget_share = exchange->arguments.is_forced
+					? INFINITY
+					: (double)exchange->arguments.budget_percent / 100,
+		.is_retried = exchange->arguments.is_retried,
 	};
 	struct view_watch_result result = {0};
 	struct view_error error = {0};
@@ -103,6 +108,18 @@ void handle_watch(const struct exchange *exchange, struct response *response)
 		response_set_error(
 			response, RESPONSE_BAD_REQUEST,
 			"lease_id renews a lease: give its new length with lease=SECONDS");
+		return;
+	}
+	if (exchange->arguments.is_forced &&
+	    (exchange->arguments.budget_percent || options.is_retried)) {
+		response_set_error(
+			response, RESPONSE_BAD_REQUEST,
+			"force=1 lifts the budget: budget and retry have no place there");
+		return;
+	}
+	if (options.is_retried && options.lease_seconds > 0) {
+		response_set_error(response, RESPONSE_BAD_REQUEST,
+				   "a lease is never retried: give lease or retry, not both");
 		return;
 	}
 	err = view_watch(exchange->state, &exchange->viewer, pid_of(exchange), &options, &result,

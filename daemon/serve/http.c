@@ -13,7 +13,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-/* Slow views (a watch being attached) hold a thread; a slow client never does. */
+/* Neither a slow client nor a slow answer holds one of them. */
 #define UNIX_THREADS 4
 #define TCP_THREADS  2
 
@@ -42,6 +42,7 @@ struct http {
 	pthread_mutex_t lock; /* over what follows */
 	pthread_cond_t answer_sent;
 	size_t answers_under_way;
+	size_t errands_under_way;
 	size_t held_bytes;
 };
 
@@ -51,6 +52,17 @@ struct request {
 	size_t body_bytes;
 	bool has_headers;
 	bool is_under_way; /* counted in answers_under_way */
+	bool has_response;
+	struct response response;
+};
+
+/* A request that is answered by a thread of its own while its connection is suspended. */
+struct errand {
+	struct http *http;
+	struct MHD_Connection *connection;
+	struct request *request;
+	const char *method; /* MHD's, valid while the connection is suspended */
+	struct view_viewer viewer;
 };
 
 /* A body that libmicrohttpd is sending. */
@@ -150,6 +162,7 @@ static void *on_first_line(void *context, const char *target, struct MHD_Connect
 		return NULL;
 	/* One byte more than is taken, so that too long a target is still seen as too long. */
 	request->target = strndup(target, REQUEST_TARGET_BYTES_MAX + 1);
+	response_init(&request->response);
 	return request;
 }
 
@@ -225,26 +238,75 @@ static struct client *client_of(struct MHD_Connection *connection)
 	return info ? info->socket_context : NULL;
 }
 
+static void *run_errand(void *context)
+{
+	struct errand *errand = context;
+	struct http *http = errand->http;
+
+	fill_response(http, errand->connection, errand->method, errand->request, &errand->viewer,
+		      &errand->request->response);
+	errand->request->has_response = true;
+	MHD_resume_connection(errand->connection);
+	free(errand);
+	pthread_mutex_lock(&http->lock);
+	http->errands_under_way--;
+	pthread_cond_broadcast(&http->answer_sent);
+	pthread_mutex_unlock(&http->lock);
+	return NULL;
+}
+
+/* The response is there when the connection goes on and MHD calls us for it again. */
+static bool send_on_errand(struct http *http, struct MHD_Connection *connection, const char *method,
+			   struct request *request, const struct view_viewer *viewer)
+{
+	struct errand *errand = malloc(sizeof(*errand));
+	pthread_t thread;
+
+	if (!errand)
+		return false;
+	*errand = (struct errand){http, connection, request, method, *viewer};
+	pthread_mutex_lock(&http->lock);
+	http->errands_under_way++;
+	pthread_mutex_unlock(&http->lock);
+	MHD_suspend_connection(connection);
+	/* Where no thread can be had, everybody waits. */
+	if (pthread_create(&thread, NULL, run_errand, errand))
+		run_errand(errand);
+	else
+		pthread_detach(thread);
+	return true;
+}
+
+/* What changes something may take a while: probes are attached and taken out. */
+static bool is_slow(const struct http *http, const char *method)
+{
+	return http->options.listener == LISTENER_UNIX && strcmp(method, MHD_HTTP_METHOD_GET) != 0;
+}
+
 static enum MHD_Result answer(struct http *http, struct MHD_Connection *connection,
 			      const char *method, struct request *request)
 {
 	struct client *client = client_of(connection);
-	struct response response;
 	enum MHD_Result result;
 
 	if (!client)
 		return MHD_NO;
-	pthread_mutex_lock(&http->lock);
-	http->answers_under_way++;
-	request->is_under_way = true;
-	pthread_mutex_unlock(&http->lock);
-
-	response_init(&response);
-	clients_begin_answer(http->clients, client);
-	fill_response(http, connection, method, request, client_viewer(client), &response);
-	result = send_response(http, connection, client_viewer(client)->sees_all, &response);
+	if (!request->is_under_way) {
+		pthread_mutex_lock(&http->lock);
+		http->answers_under_way++;
+		request->is_under_way = true;
+		pthread_mutex_unlock(&http->lock);
+		clients_begin_answer(http->clients, client);
+		if (is_slow(http, method) &&
+		    send_on_errand(http, connection, method, request, client_viewer(client)))
+			return MHD_YES;
+	}
+	if (!request->has_response)
+		fill_response(http, connection, method, request, client_viewer(client),
+			      &request->response);
+	result = send_response(http, connection, client_viewer(client)->sees_all,
+			       &request->response);
 	clients_end_answer(http->clients, client);
-	response_free(&response);
 	return result;
 }
 
@@ -288,6 +350,7 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
 		pthread_cond_broadcast(&http->answer_sent);
 		pthread_mutex_unlock(&http->lock);
 	}
+	response_free(&request->response);
 	free(request->target);
 	free(request);
 	*request_context = NULL;
@@ -348,8 +411,9 @@ static struct MHD_Daemon *start_daemon(struct http *http, int fd)
 	/* Signals are for the thread that waits for them, not for the ones started here. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC, 0, NULL, NULL,
-				  on_request, http, MHD_OPTION_ARRAY, mhd_options, MHD_OPTION_END);
+	daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL,
+				  NULL, on_request, http, MHD_OPTION_ARRAY, mhd_options,
+				  MHD_OPTION_END);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return daemon;
 }
@@ -427,11 +491,21 @@ void http_drain(struct http *http, const struct timespec *deadline)
 	pthread_mutex_unlock(&http->lock);
 }
 
+/* A connection must not be ended while it is suspended. */
+static void wait_for_errands(struct http *http)
+{
+	pthread_mutex_lock(&http->lock);
+	while (http->errands_under_way > 0)
+		pthread_cond_wait(&http->answer_sent, &http->lock);
+	pthread_mutex_unlock(&http->lock);
+}
+
 void http_stop(struct http *http)
 {
 	if (!http)
 		return;
 	http_quiesce(http);
+	wait_for_errands(http);
 	MHD_stop_daemon(http->daemon);
 	if (http->quiesced_fd >= 0)
 		close(http->quiesced_fd);

@@ -58,6 +58,8 @@ static void encode_completeness(struct json *json, const struct answer_sites *an
 	json_bool(json, "ended", answer->is_ended);
 	if (answer->is_ended)
 		json_string(json, "end_reason", answer->end_reason);
+	if (answer->end_detail && answer->end_detail[0])
+		json_string(json, "end_detail", answer->end_detail);
 }
 
 void json_sites(struct json *json, const char *key, const struct answer_sites *answer)
@@ -67,12 +69,11 @@ void json_sites(struct json *json, const char *key, const struct answer_sites *a
 	json_string_n(json, "comm", answer->comm, sizeof(answer->comm));
 	json_time(json, "start_time", answer->start_time_seconds);
 	json_double(json, "observed_seconds", answer->observed_seconds);
-	json_uint64(json, "sampling_interval_bytes", answer->sampling_interval_bytes);
+	json_string(json, "provider", answer->provider);
+	json_interval(json, answer->sampling_interval_bytes);
 	encode_completeness(json, answer);
-	if (answer->overhead_share < 0)
-		json_null(json, "overhead_share");
-	else
-		json_double(json, "overhead_share", answer->overhead_share);
+	json_share(json, "overhead_share", answer->overhead_share);
+	json_cost_control(json, &answer->control);
 	json_int64(json, "outstanding_bytes", answer->outstanding_bytes);
 	json_double(json, "outstanding_bytes_stderr", answer->outstanding_bytes_stderr);
 	json_double(json, "outstanding_objects", answer->outstanding_objects);

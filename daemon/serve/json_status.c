@@ -23,11 +23,14 @@ void json_status(struct json *json, const struct answer_status *answer)
 	json_string(json, "backend", answer->backend);
 	json_uint64(json, "targets", answer->targets);
 	json_uint64(json, "targets_max", answer->targets_max);
+	json_uint64(json, "targets_reporting", answer->targets_reporting);
 	json_double(json, "cpu_seconds", answer->cpu_seconds);
 	json_uint64(json, "rss_bytes", answer->rss_bytes);
 	json_uint64(json, "bpf_memory_bytes", answer->bpf_memory_bytes);
 	json_uint64(json, "symbol_cache_bytes", answer->symbol_cache_bytes);
 	json_uint64(json, "oom_kills_total", answer->oom_kills_total);
+	json_uint64(json, "ended_over_budget_total", answer->ended_over_budget_total);
+	json_uint64(json, "intervals_raised_total", answer->intervals_raised_total);
 	json_uint64(json, "events_total", answer->events_total);
 	encode_maps(json, answer);
 	json_losses(json, answer->losses, answer->loss_count);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "serve/encode.h"
 
+#include <math.h>
+
 static void encode_account(struct json *json, const struct answer_target *target)
 {
 	json_int64(json, "outstanding_bytes", target->outstanding_bytes);
@@ -8,6 +10,7 @@ static void encode_account(struct json *json, const struct answer_target *target
 	json_double(json, "outstanding_objects", target->outstanding_objects);
 	json_uint64(json, "sites", target->sites);
 	json_uint64(json, "blocks", target->blocks);
+	json_uint64(json, "blocks_max", target->blocks_max);
 	json_uint64(json, "mappings", target->mappings);
 	json_uint64(json, "mapping_bytes", target->mapping_bytes);
 	json_uint64(json, "allocator_mapping_bytes", target->allocator_mapping_bytes);
@@ -35,20 +38,36 @@ void json_target(struct json *json, const char *key, const struct answer_target 
 	json_uint64(json, "uid", target->uid);
 	json_time(json, "start_time", target->start_time_seconds);
 	json_double(json, "watched_seconds", target->watched_seconds);
-	json_uint64(json, "sampling_interval_bytes", target->sampling_interval_bytes);
+	json_string(json, "provider", target->provider);
+	json_string(json, "provider_reason", target->provider_reason);
+	json_interval(json, target->sampling_interval_bytes);
 	json_bool(json, "ended", target->is_ended);
 	json_string(json, "end_reason", target->end_reason);
+	json_string(json, "end_detail",
+		    target->end_detail && target->end_detail[0] ? target->end_detail : NULL);
 	json_string(json, "allocators", target->allocators ? target->allocators : "");
 	json_string(json, "backend", target->backend);
 	json_uint64(json, "leases", target->leases);
 	json_bool(json, "persistent", target->is_persistent);
+	json_bool(json, "retried", target->is_retried);
 	encode_account(json, target);
 	encode_events(json, target);
-	if (target->overhead_share < 0)
-		json_null(json, "overhead_share");
-	else
-		json_double(json, "overhead_share", target->overhead_share);
+	json_share(json, "overhead_share", target->overhead_share);
+	json_cost_control(json, &target->control);
 	json_losses(json, target->losses, target->loss_count);
+	json_close_object(json);
+}
+
+static void encode_waiting(struct json *json, const struct answer_waiting *waiting)
+{
+	json_open_object(json, NULL);
+	json_int64(json, "pid", waiting->pid);
+	json_string_n(json, "comm", waiting->comm, sizeof(waiting->comm));
+	json_uint64(json, "uid", waiting->uid);
+	json_double(json, "due_seconds", waiting->due_seconds);
+	json_uint64(json, "retries", waiting->retries);
+	json_share(json, "overhead_share", waiting->cost_share);
+	json_share(json, "budget_share", waiting->budget_share);
 	json_close_object(json);
 }
 
@@ -59,7 +78,29 @@ void json_targets(struct json *json, const struct answer_targets *answer)
 	for (size_t i = 0; i < answer->target_count; i++)
 		json_target(json, NULL, &answer->targets[i]);
 	json_close_array(json);
+	json_open_array(json, "waiting");
+	for (size_t i = 0; i < answer->waiting_count; i++)
+		encode_waiting(json, &answer->waiting[i]);
+	json_close_array(json);
 	json_close_object(json);
+}
+
+void json_share(struct json *json, const char *key, double share)
+{
+	if (share < 0 || !isfinite(share))
+		json_null(json, key);
+	else
+		json_double(json, key, share);
+}
+
+void json_cost_control(struct json *json, const struct answer_cost_control *control)
+{
+	json_share(json, "recent_overhead_share", control->recent_share);
+	json_share(json, "budget_share", control->budget_share);
+	json_bool(json, "forced", isinf(control->budget_share));
+	json_bool(json, "over_budget", control->is_over);
+	json_uint64(json, "sampling_interval_asked_bytes", control->asked_interval_bytes);
+	json_uint64(json, "sampling_interval_raises", control->interval_raises);
 }
 
 void json_losses(struct json *json, const struct answer_loss *losses, size_t loss_count)

@@ -2,6 +2,15 @@
 /* What a change was answered by, and every error. */
 #include "serve/encode.h"
 
+#include <math.h>
+void json_interval(struct json *json, uint64_t sampling_interval_bytes)
+{
+	if (sampling_interval_bytes)
+		json_uint64(json, "sampling_interval_bytes", sampling_interval_bytes);
+	else
+		json_null(json, "sampling_interval_bytes");
+}
+
 void json_watched(struct json *json, pid_t pid, const struct view_watch_result *result)
 {
 	json_open_object(json, NULL);
@@ -11,8 +20,11 @@ void json_watched(struct json *json, pid_t pid, const struct view_watch_result *
 	else
 		json_null(json, "lease_id");
 	json_bool(json, "was_watched", result->was_watched);
-	json_uint64(json, "sampling_interval_bytes", result->sampling_interval_bytes);
+	json_string(json, "provider", result->provider);
+	json_interval(json, result->sampling_interval_bytes);
 	json_double(json, "watched_seconds", result->watched_seconds);
+	json_share(json, "budget_share", result->budget_share);
+	json_bool(json, "forced", isinf(result->budget_share));
 	json_close_object(json);
 }
 

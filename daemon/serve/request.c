@@ -111,14 +111,34 @@ static bool parse_top(const char *value, struct request_arguments *arguments)
 	return true;
 }
 
+static bool parse_flag(const char *value, bool *flag)
+{
+	uint64_t number;
+
+	if (!request_parse_number(value, strlen(value), 0, 1, &number))
+		return false;
+	*flag = number;
+	return true;
+}
+
 static bool parse_all(const char *value, struct request_arguments *arguments)
 {
-	uint64_t is_all;
+	return parse_flag(value, &arguments->is_all);
+}
 
-	if (!request_parse_number(value, strlen(value), 0, 1, &is_all))
-		return false;
-	arguments->is_all = is_all;
-	return true;
+static bool parse_force(const char *value, struct request_arguments *arguments)
+{
+	return parse_flag(value, &arguments->is_forced);
+}
+
+static bool parse_retry(const char *value, struct request_arguments *arguments)
+{
+	return parse_flag(value, &arguments->is_retried);
+}
+
+static bool parse_budget(const char *value, struct request_arguments *arguments)
+{
+	return request_parse_number(value, strlen(value), 1, 100, &arguments->budget_percent);
 }
 
 static bool parse_sort(const char *value, struct request_arguments *arguments)
@@ -172,6 +192,10 @@ static const struct rule {
 	{REQUEST_ARGUMENT_LEASE, "lease", "seconds, more than 0 and at most 86400", parse_lease},
 	{REQUEST_ARGUMENT_LEASE_ID, "lease_id", "the number that the watch was answered with",
 	 parse_lease_id},
+	{REQUEST_ARGUMENT_BUDGET, "budget", "a whole number of percent from 1 to 100",
+	 parse_budget},
+	{REQUEST_ARGUMENT_FORCE, "force", "0 or 1", parse_force},
+	{REQUEST_ARGUMENT_RETRY, "retry", "0 or 1", parse_retry},
 };
 
 #define RULE_COUNT (sizeof(rules) / sizeof(rules[0]))

@@ -32,6 +32,9 @@ enum request_argument {
 	REQUEST_ARGUMENT_INTERVAL = 1 << 3,
 	REQUEST_ARGUMENT_LEASE = 1 << 4,
 	REQUEST_ARGUMENT_LEASE_ID = 1 << 5,
+	REQUEST_ARGUMENT_BUDGET = 1 << 6,
+	REQUEST_ARGUMENT_FORCE = 1 << 7,
+	REQUEST_ARGUMENT_RETRY = 1 << 8,
 };
 
 /* Arguments that were not given are zero. */
@@ -42,6 +45,9 @@ struct request_arguments {
 	uint64_t interval_bytes; /* 0: the configured one */
 	double lease_seconds;    /* 0: no lease */
 	uint64_t lease_id;
+	uint64_t budget_percent; /* 0: as configured */
+	bool is_forced;
+	bool is_retried;
 };
 
 /* 0 or -EINVAL with the error. */

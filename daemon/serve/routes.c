@@ -28,7 +28,8 @@ static const struct route {
 	{"GET", "/api/v1/processes/{pid}/leaks", UNIX, TOP | REQUEST_ARGUMENT_ALL, handle_leaks},
 	{"GET", "/api/v1/processes/{pid}/stacks", UNIX, TOP | REQUEST_ARGUMENT_SORT, handle_stacks},
 	{"PUT", "/api/v1/processes/{pid}/watch", UNIX,
-	 REQUEST_ARGUMENT_INTERVAL | REQUEST_ARGUMENT_LEASE | REQUEST_ARGUMENT_LEASE_ID,
+	 REQUEST_ARGUMENT_INTERVAL | REQUEST_ARGUMENT_LEASE | REQUEST_ARGUMENT_LEASE_ID |
+		 REQUEST_ARGUMENT_BUDGET | REQUEST_ARGUMENT_FORCE | REQUEST_ARGUMENT_RETRY,
 	 handle_watch},
 	{"DELETE", "/api/v1/processes/{pid}/watch", UNIX, REQUEST_ARGUMENT_LEASE_ID,
 	 handle_unwatch},

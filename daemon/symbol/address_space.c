@@ -264,6 +264,22 @@ int address_space_resolve(const struct address_space *space, uint64_t address,
 	return 0;
 }
 
+int address_space_find(const struct address_space *space, const struct module *module,
+		       uint64_t file_offset, uint64_t *address)
+{
+	for (size_t i = 0; i < space->ranges.count; i++) {
+		const struct code_range *range = &space->ranges.items[i];
+
+		if (range->module != module || range->last_seen != space->refreshes ||
+		    file_offset < range->file_offset ||
+		    file_offset - range->file_offset >= range->end - range->start)
+			continue;
+		*address = range->start + (file_offset - range->file_offset);
+		return 0;
+	}
+	return -ENOENT;
+}
+
 size_t address_space_module_count(const struct address_space *space)
 {
 	return space->mapped_count;

@@ -53,6 +53,13 @@ size_t address_space_unreadable(const struct address_space *space);
 int address_space_resolve(const struct address_space *space, uint64_t address,
 			  struct module **module, uint64_t *file_offset);
 
+/*
+ * The other way round: where that byte of the module is mapped executable now, the first of such
+ * places. Returns 0 or -ENOENT.
+ */
+int address_space_find(const struct address_space *space, const struct module *module,
+		       uint64_t file_offset, uint64_t *address);
+
 /* The modules mapped executable now (as of the last refresh), each once. Borrowed. */
 size_t address_space_module_count(const struct address_space *space);
 struct module *address_space_module(const struct address_space *space, size_t index);

@@ -6,23 +6,11 @@
 #ifndef MEMWATCH_TARGET_CALIBRATE_H
 #define MEMWATCH_TARGET_CALIBRATE_H
 
+#include "target/costs.h"
 #include "target/target.h"
-
-/* Nanoseconds that the probes add to one call. */
-struct probe_costs {
-	bool is_known;
-	double allocation_exact_ns;     /* entry, return and stack */
-	double allocation_unsampled_ns; /* entry alone */
-	double free_exact_ns;           /* of a block that is accounted */
-	double free_unknown_ns;         /* of any other */
-};
 
 /* 0, or why not with the reason. Must be called before other threads exist: it forks. */
 int probe_costs_calibrate(struct target_table *table, struct probe_costs *costs,
 			  struct process_error *error);
-
-/* Share of wall time (1: one CPU) that so many hits have cost. */
-double probe_costs_share(const struct probe_costs *costs, const struct record_target_hits *hits,
-			 bool is_exact, double seconds);
 
 #endif

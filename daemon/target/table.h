@@ -3,6 +3,8 @@
 #ifndef MEMWATCH_TARGET_TABLE_H
 #define MEMWATCH_TARGET_TABLE_H
 
+#include "target/debugged.h"
+#include "target/seccomp_trial.h"
 #include "target/target.h"
 
 struct target_table {
@@ -10,15 +12,22 @@ struct target_table {
 	struct module_cache *module_cache;
 	const struct probe_backend *backend;
 	struct target **slots;
+	bool *is_draining; /* of each slot: probes that name it are still on their way out */
 	size_t slot_count;
 	uint64_t last_lease_id;
-	struct target_links *orphans; /* of targets that are over; NULL: none */
+	struct seccomp_trial seccomp;
+	struct debugged *debugged;    /* unwatched under a debugger; NULL: none */
+	struct target_links *orphans; /* NULL: none */
 };
 
-/* Looks at what is mapped now and probes what isn't probed yet. 0 or -errno (-ESRCH: it is gone).
+/* A link that is to be detached without the lock. NULL is fine. */
+void target_link_orphan(struct target_table *table, struct probe_link *link);
+/* The slot is free again when the links handed over so far are out. */
+void target_slot_drain(struct target_table *table, uint32_t slot);
+/* Where a debugger is at work, breakpoints stay as the probes go. Before its modules are released.
  */
-int target_attach(struct target_table *table, struct target *target);
-/* Takes all probes out. */
-void target_detach(struct target_table *table, struct target *target);
+void target_hold_for_debugger(struct target_table *table, const struct target *target);
+/* Of a target that was unwatched while a work for it was under way. */
+void target_free(struct target_table *table, struct target *target);
 
 #endif

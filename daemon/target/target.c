@@ -2,7 +2,7 @@
 #include "target/target.h"
 
 #include "clock.h"
-#include "target/table.h"
+#include "target/modules.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -41,7 +41,10 @@ struct target_table *target_table_new(struct probe_object *object, struct module
 	table->backend = backend;
 	table->slot_count = probe_object_limits(object)->targets_max;
 	table->slots = calloc(table->slot_count, sizeof(struct target *));
-	if (!table->slots) {
+	table->is_draining = calloc(table->slot_count, sizeof(*table->is_draining));
+	if (!table->slots || !table->is_draining) {
+		free(table->slots);
+		free(table->is_draining);
 		free(table);
 		return NULL;
 	}
@@ -50,6 +53,8 @@ struct target_table *target_table_new(struct probe_object *object, struct module
 
 void target_table_free(struct target_table *table)
 {
+	struct target_links *orphans;
+
 	if (!table)
 		return;
 	for (size_t slot = 0; slot < table->slot_count; slot++) {
@@ -58,8 +63,12 @@ void target_table_free(struct target_table *table)
 		table->slots[slot]->is_over = true;
 		target_unwatch(table, table->slots[slot]);
 	}
-	target_orphans_detach(target_orphans_take(table));
+	orphans = target_orphans_take(table);
+	target_orphans_detach(orphans);
+	target_orphans_free(table, orphans);
+	debugged_close(debugged_take(&table->debugged, true));
 	free(table->slots);
+	free(table->is_draining);
 	free(table);
 }
 
@@ -101,7 +110,8 @@ static void open_slot(struct target_table *table, struct target *target)
 	counters->account = account;
 	begin_account(table, target, account);
 	control->sampling_interval_bytes = target->sampling_interval_bytes;
-	control->blocks_max = probe_object_limits(table->object)->blocks_max;
+	target_meter_begin(&target->meter, target->identity.pid);
+	target_table_share(table);
 	control->is_enabled = 1;
 }
 
@@ -110,7 +120,7 @@ static struct target *slot_take(struct target_table *table)
 	struct target *target;
 
 	for (size_t slot = 0; slot < table->slot_count; slot++) {
-		if (table->slots[slot])
+		if (table->slots[slot] || table->is_draining[slot])
 			continue;
 		target = calloc(1, sizeof(*target));
 		if (!target)
@@ -131,11 +141,8 @@ static bool is_same_process(const struct process_identity *identity)
 	       now.uid == identity->uid;
 }
 
-static int explain_watch_error(int error, const struct target *target,
-			       struct process_error *message)
+static int explain_watch_error(int error, int pid, struct process_error *message)
 {
-	int pid = (int)target->identity.pid;
-
 	if (error == -ESRCH)
 		set_error(message, "process %d has just exited", pid);
 	else if (error == -EACCES || error == -EPERM)
@@ -180,6 +187,7 @@ int target_watch(struct target_table *table, pid_t pid, uint64_t sampling_interv
 		return -ENOTSUP;
 	}
 	error = process_check(pid, &identity, message);
+	error = error ? error : seccomp_check(&table->seccomp, pid, message);
 	if (error)
 		return error;
 	target = slot_take(table);
@@ -191,35 +199,57 @@ int target_watch(struct target_table *table, pid_t pid, uint64_t sampling_interv
 	}
 	target->identity = identity;
 	target->sampling_interval_bytes = sampling_interval_bytes;
+	target->asked_interval_bytes = sampling_interval_bytes;
 	target->space = address_space_new(pid, table->module_cache);
+	target->is_new = target->is_attach_due = true;
+	/* A tracer that came before the probes is the one that may take them out as it goes. */
+	target->is_traced = process_is_traced(pid);
 	open_slot(table, target);
 	error = target->space ? 0 : -ENOMEM;
 	/* First the lifecycle, then the probes: an exec or exit meanwhile is not missed. */
 	error = error ? error : probe_object_set_slot(table->object, (uint32_t)pid, target->slot);
-	error = error ? error : target_attach(table, target);
-	if (!error && !is_same_process(&identity))
-		error = -ESRCH;
-	if (error)
-		explain_watch_error(error, target, message);
-	else if (!target->allocators[0])
-		error = explain_no_allocator(target, message);
 	if (error) {
 		target_unwatch(table, target);
-		return error;
+		return explain_watch_error(error, (int)pid, message);
 	}
 	*watched = target;
 	return 0;
+}
+
+int target_check_watched(const struct target *target, struct process_error *message)
+{
+	int error = target->attach_error;
+
+	if (!error && !is_same_process(&target->identity))
+		error = -ESRCH;
+	if (error)
+		return explain_watch_error(error, (int)target->identity.pid, message);
+	return target->allocators[0] ? 0 : explain_no_allocator(target, message);
+}
+
+void target_free(struct target_table *table, struct target *target)
+{
+	target_hold_for_debugger(table, target);
+	target_modules_release(table, target);
+	/* Nothing hits the probes of a process that is over: its slot can be another's at once. */
+	if (!target->is_over)
+		target_slot_drain(table, target->slot);
+	else
+		table->is_draining[target->slot] = false;
+	address_space_free(target->space);
+	free(target);
 }
 
 void target_unwatch(struct target_table *table, struct target *target)
 {
 	control_of(table, target)->is_enabled = 0;
 	probe_object_clear_slot(table->object, (uint32_t)target->identity.pid);
-	target_detach(table, target);
 	counters_of(table, target)->account = 0;
-	address_space_free(target->space);
 	table->slots[target->slot] = NULL;
-	free(target);
+	table->is_draining[target->slot] = true;
+	target->is_unwatched = true;
+	if (!target->is_work_under_way)
+		target_free(table, target);
 }
 
 void target_handle_exec(struct target_table *table, struct target *target, uint32_t new_account,
@@ -238,14 +268,19 @@ void target_handle_exec(struct target_table *table, struct target *target, uint3
 		target->space = space;
 	}
 	/* What the loader maps next is wanted at once. */
-	target->refreshed_seconds = 0;
+	target->refreshed_seconds = target->space_refreshed_seconds = 0;
+	target->is_attach_due = target->is_space_due = true;
 	/*
 	 * Links follow the task. Those on files that the new program maps as well work from its
 	 * first instruction; so they stay, unless the task itself is another one now.
 	 */
-	if (is_leader_changed)
-		target_detach(table, target);
-	target_attach(table, target);
+	if (is_leader_changed || target->is_contract) {
+		target_modules_release(table, target);
+		target->attach_epoch++;
+	}
+	/* What reports its own samples was probed in other places than the new program may need. */
+	target->is_contract = target->is_contract_due = false;
+	target->contract_refusal[0] = '\0';
 	target->prune_due_seconds = target->watched_since_seconds + PRUNE_DELAY_SECONDS;
 }
 
@@ -270,6 +305,11 @@ struct target *target_by_account(const struct target_table *table, uint32_t slot
 struct probe_object *target_table_object(const struct target_table *table)
 {
 	return table->object;
+}
+
+const struct seccomp_trial *target_table_seccomp(const struct target_table *table)
+{
+	return &table->seccomp;
 }
 
 size_t target_count(const struct target_table *table)

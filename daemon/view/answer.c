@@ -17,9 +17,12 @@ static void clear_targets(struct answer_targets *answer)
 	for (size_t i = 0; i < answer->target_count; i++) {
 		/* const for readers; the answer owns it all the same. */
 		free((char *)answer->targets[i].allocators);
+		free(answer->targets[i].provider_reason);
+		free((char *)answer->targets[i].end_detail);
 		free(answer->targets[i].losses);
 	}
 	free(answer->targets);
+	free(answer->waiting);
 }
 
 static void clear_status(struct answer_status *answer)
@@ -37,6 +40,7 @@ void answer_sites_free(struct answer_sites *answer)
 	free(answer->sites);
 	free(answer->losses);
 	free(answer->incomplete_reason);
+	free(answer->end_detail);
 	free(answer);
 }
 

@@ -54,13 +54,23 @@ struct answer_loss {
 	uint64_t count;
 };
 
+/* What a target's probes may cost, and what was done about it. */
+struct answer_cost_control {
+	double budget_share; /* per thread that runs; INFINITY: no limit; < 0: costs not known */
+	double recent_share; /* what they cost, over the last second; < 0: not known yet */
+	bool is_over;        /* at the last look */
+	uint64_t asked_interval_bytes; /* the sampling interval was raised from it ... */
+	uint64_t interval_raises;      /* ... so often */
+};
+
 /* leaks and stacks; stacks has no verdicts. */
 struct answer_sites {
 	pid_t pid;
 	char comm[16];
 	double start_time_seconds; /* of the process, Unix time */
 	double observed_seconds;
-	uint64_t sampling_interval_bytes;
+	const char *provider;             /* static: "uprobes", "otel_memory" */
+	uint64_t sampling_interval_bytes; /* 0: the process itself draws its samples */
 	bool is_complete;
 	char *incomplete_reason; /* NULL when complete */
 	uint64_t lost_events;    /* sum of all losses */
@@ -68,6 +78,8 @@ struct answer_sites {
 	size_t loss_count;
 	bool is_ended; /* the process has exited or was unwatched; numbers are the last ones */
 	const char *end_reason; /* static, NULL while watched: "exited", "exec", "unwatched" */
+	char *end_detail;       /* numbers to it; NULL or "": none */
+	struct answer_cost_control control;
 	bool has_verdicts;
 	int64_t outstanding_bytes; /* of all sites, listed or not */
 	double outstanding_bytes_stderr;
@@ -87,7 +99,9 @@ struct answer_target {
 	uid_t uid;
 	double start_time_seconds;
 	double watched_seconds;
-	uint64_t sampling_interval_bytes;
+	const char *provider;             /* static: "uprobes", "otel_memory" */
+	char *provider_reason;            /* why not otel_memory, which it brings; NULL: none */
+	uint64_t sampling_interval_bytes; /* 0: the process itself draws its samples */
 	bool is_ended;
 	const char *end_reason; /* static or NULL */
 	const char *allocators; /* owned: "glibc", comma separated; "" none found */
@@ -99,6 +113,7 @@ struct answer_target {
 	double outstanding_objects;
 	uint64_t sites;
 	uint64_t blocks;
+	uint64_t blocks_max; /* its share of the block map now; 0 once ended */
 	uint64_t mappings;
 	uint64_t mapping_bytes;
 	uint64_t allocator_mapping_bytes; /* mapped by allocators for themselves (not in
@@ -108,13 +123,29 @@ struct answer_target {
 	uint64_t probes,
 		probes_single_stepped; /* attached; those where no emulated address was found */
 	double overhead_share;
+	struct answer_cost_control control;
+	bool is_retried;        /* see struct answer_waiting */
+	const char *end_detail; /* owned, numbers to end_reason; "" none */
 	struct answer_loss *losses;
 	size_t loss_count;
+};
+
+/* A process whose watch ended over its budget, and that will be watched again. */
+struct answer_waiting {
+	pid_t pid;
+	char comm[16];
+	uid_t uid;
+	double due_seconds; /* from now */
+	uint64_t retries;   /* the one that it waits for included */
+	double cost_share;  /* what its probes cost the last time */
+	double budget_share;
 };
 
 struct answer_targets {
 	struct answer_target *targets;
 	size_t target_count;
+	struct answer_waiting *waiting;
+	size_t waiting_count;
 };
 
 struct answer_process {
@@ -191,15 +222,17 @@ struct answer_status {
 	double uptime_seconds;
 	const char *backend; /* static */
 	uint64_t targets, targets_max;
-	double cpu_seconds;        /* of memwatchd itself */
-	uint64_t rss_bytes;        /* of memwatchd itself */
-	uint64_t bpf_memory_bytes; /* of all its maps, as the kernel says */
+	uint64_t targets_reporting; /* of them: by contract probes of their own */
+	double cpu_seconds;         /* of memwatchd itself */
+	uint64_t rss_bytes;         /* of memwatchd itself */
+	uint64_t bpf_memory_bytes;  /* of all its maps, as the kernel says */
 	uint64_t symbol_cache_bytes;
 	struct answer_map *maps;
 	size_t map_count;
 	struct answer_loss *losses; /* of the host and of all targets, summed by name */
 	size_t loss_count;
 	uint64_t oom_kills_total;
+	uint64_t ended_over_budget_total, intervals_raised_total;
 	uint64_t events_total; /* taken from the ring buffer */
 };
 

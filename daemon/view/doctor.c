@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* doctor: what this kernel offers, what is missing and how to mend it. */
+#include "target/seccomp_trial.h"
 #include "view/state.h"
 #include "view/view.h"
 
@@ -11,8 +12,8 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#define CHECKS_MAX 8
-#define COSTS_MAX  4
+#define CHECKS_MAX 12
+#define COSTS_MAX  5
 
 __attribute__((format(printf, 1, 2))) static char *format_text(const char *format, ...)
 {
@@ -71,16 +72,62 @@ static void check_sessions(const struct state *state, struct answer_doctor *answ
 
 static void check_trial(const struct state *state, struct answer_doctor *answer)
 {
+	struct process_error reason;
+
 	if (!probe_object_has_sessions(state->object))
 		return;
 	if (state->costs.is_known)
 		add_check(answer, "watching a process", "ok",
 			  format_text("tried at the start on a child of memwatchd's own"), NULL);
+	else if (seccomp_check(target_table_seccomp(state->targets), getpid(), &reason))
+		add_check(answer, "watching a process", "degraded",
+			  format_text(
+				  "what probes cost could not be measured: memwatchd runs under a "
+				  "seccomp filter itself, and so would the child"),
+			  format_text("see \"seccomp filters\""));
 	else
 		add_check(answer, "watching a process", "missing",
 			  format_text("the trial on a child failed: %s", state->calibration_error),
 			  format_text("run memwatchd as root or with the capabilities of its "
 				      "systemd unit, and see its log"));
+}
+
+/* Raising semaphores is older than every kernel that memwatch runs on (Linux 4.20). */
+static void check_contract(struct answer_doctor *answer)
+{
+#if defined(__x86_64__)
+	add_check(answer, "contract probes", "ok",
+		  format_text("a process that reports its own heap samples (USDT otel_memory) is "
+			      "watched by these, and its allocator is left alone"),
+		  NULL);
+#else
+	add_check(answer, "contract probes", "degraded",
+		  format_text("arguments of USDT probes are read on x86-64 alone: processes that "
+			      "report their own heap samples are watched by their allocator"),
+		  NULL);
+#endif
+}
+
+static void check_seccomp(const struct state *state, struct answer_doctor *answer)
+{
+	const struct seccomp_trial *trial = target_table_seccomp(state->targets);
+
+	if (trial->verdict == SECCOMP_UNTRIED)
+		return; /* nothing can be watched */
+	if (trial->verdict == SECCOMP_HARMLESS)
+		add_check(answer, "seccomp filters", "ok",
+			  format_text("a child under a filter that knows nothing of probes lived "
+				      "through %llu probed returns",
+				      (unsigned long long)trial->probed_returns),
+			  NULL);
+	else
+		add_check(answer, "seccomp filters", "degraded",
+			  format_text("processes under a filter are not watched. Tried on a child: "
+				      "%s",
+				      trial->reason),
+			  format_text("run Linux 6.14 or later (or a stable one that lets the "
+				      "probes' system call pass); until then watch no process that "
+				      "puts itself under a filter later on: it would be killed"));
 }
 
 static void check_map_files(struct answer_doctor *answer)
@@ -109,6 +156,7 @@ static void add_costs(const struct state *state, struct answer_doctor *answer)
 		{"allocation_unsampled", costs->allocation_unsampled_ns},
 		{"free_exact", costs->free_exact_ns},
 		{"free_unknown", costs->free_unknown_ns},
+		{"single_step", costs->single_step_ns},
 	};
 
 	for (size_t i = 0; i < COSTS_MAX; i++) {
@@ -143,7 +191,9 @@ int view_doctor(struct state *state, struct answer_doctor **answer)
 	check_started(made);
 	check_sessions(state, made);
 	check_trial(state, made);
+	check_seccomp(state, made);
 	check_map_files(made);
+	check_contract(made);
 	add_costs(state, made);
 	made->is_healthy = true;
 	for (size_t i = 0; i < made->check_count; i++)

@@ -30,13 +30,18 @@ static const struct loss_kind loss_kinds[] = {
 	     "blocks are not accounted because the kernel had no memory or an argument could not "
 	     "be read"),
 	LOSS("sites_full", lost_sites,
-	     "blocks are accounted without their stack because the site table is full (raise "
-	     "sites_max)"),
+	     "blocks are accounted without their stack because the site table, or the target's "
+	     "share of it, is full (raise sites_max)"),
 	LOSS("mapping_events", lost_mapping_events,
 	     "mappings are not accounted because the event buffer was full (raise ring_buffer)"),
 	LOSS("main_thread_exits", main_thread_exits,
 	     "main thread has ended: the kernel takes the probes out of a process that goes on "
 	     "without it"),
+	LOSS("invalid_samples", invalid_samples,
+	     "samples that the process reported are not accounted because their sizes or weights "
+	     "cannot be"),
+	LOSS("vanished_probes", vanished_probes,
+	     "probes were taken out by a debugger, and put back within a second or two"),
 	LOSS("missed_frees", missed_frees, NULL),
 	LOSS("abandoned_calls", abandoned_calls, NULL),
 	LOSS("delayed_stacks", delayed_stacks, NULL),
@@ -122,8 +127,12 @@ char *losses_explain(const struct account *account)
 
 	if (!out)
 		return NULL;
+	if (account->end_detail[0]) {
+		fprintf(out, "the watch was ended over its budget: %s", account->end_detail);
+		separator = "; ";
+	}
 	if (account->attach_failure[0]) {
-		fprintf(out, "%s", account->attach_failure);
+		fprintf(out, "%s%s", separator, account->attach_failure);
 		separator = "; ";
 	}
 	if (!account->allocators[0]) {

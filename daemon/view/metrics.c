@@ -54,7 +54,7 @@ int view_metrics(struct state *state, struct answer_metrics **answer)
 	error = processes_read(state, &everybody, &processes);
 	error = error ? error : status_fill(state, &made->status);
 	if (!error) {
-		pthread_mutex_lock(&state->lock);
+		state_lock(state);
 		error = targets_list(state, &everybody, false, &made->targets);
 		pthread_mutex_unlock(&state->lock);
 	}

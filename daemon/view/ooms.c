@@ -75,7 +75,7 @@ int view_ooms(struct state *state, const struct view_viewer *viewer, uint64_t id
 
 	if (!made)
 		return -ENOMEM;
-	pthread_mutex_lock(&state->lock);
+	state_lock(state);
 	count = postmortem_count(state->postmortems);
 	gathered = calloc(count + 1, sizeof(struct gathered_sites *));
 	made->ooms = calloc(count + 1, sizeof(*made->ooms));

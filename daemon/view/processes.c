@@ -128,7 +128,7 @@ static void mark_targets(struct state *state, struct answer_processes *answer)
 	struct target *target;
 	size_t cursor = 0;
 
-	pthread_mutex_lock(&state->lock);
+	state_lock(state);
 	while ((target = target_next(state->targets, &cursor))) {
 		process = find_process(answer, target->identity.pid);
 		if (process)

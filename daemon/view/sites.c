@@ -5,6 +5,7 @@
 #include "account/estimate.h"
 #include "clock.h"
 #include "view/losses.h"
+#include "view/targets.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -124,6 +125,7 @@ static struct answer_sites *gather_head(struct state *state, const struct accoun
 	memcpy(answer->comm, account->identity.comm, sizeof(answer->comm));
 	answer->start_time_seconds = account->identity.start_time_seconds;
 	answer->observed_seconds = account_observed_seconds(account, now);
+	answer->provider = account_provider(account);
 	answer->sampling_interval_bytes = account->sampling_interval_bytes;
 	answer->incomplete_reason = losses_explain(account);
 	answer->is_complete = !answer->incomplete_reason;
@@ -131,10 +133,12 @@ static struct answer_sites *gather_head(struct state *state, const struct accoun
 	answer->losses = losses_of_account(account, &answer->loss_count);
 	answer->is_ended = account->end_reason != NULL;
 	answer->end_reason = account->end_reason;
+	answer->end_detail = strdup(account->end_detail);
+	answer->control = targets_cost_control(state, account);
 	answer->has_verdicts = options->has_verdicts;
 	answer->overhead_share =
-		probe_costs_share(&state->costs, &account->hits,
-				  account->sampling_interval_bytes <= 1, answer->observed_seconds);
+		probe_costs_share(&state->costs, &account->hits, account_frees_are_known(account),
+				  answer->observed_seconds);
 	account_read_numbers(account, &total);
 	answer->outstanding_bytes = total.outstanding_bytes;
 	answer->outstanding_objects = total.outstanding_objects;
@@ -274,7 +278,7 @@ int view_sites(struct state *state, const struct view_viewer *viewer, pid_t pid,
 	struct account *account;
 	int error;
 
-	pthread_mutex_lock(&state->lock);
+	state_lock(state);
 	error = viewer_find_account(state, viewer, pid, &account);
 	if (!error)
 		gathered = sites_gather(state, account, options);

@@ -40,6 +40,17 @@ static uint64_t count_blocks(struct state *state)
 	return blocks;
 }
 
+static uint64_t count_reporting(struct state *state)
+{
+	struct target *target;
+	uint64_t count = 0;
+	size_t cursor = 0;
+
+	while ((target = target_next(state->targets, &cursor)))
+		count += target->is_contract;
+	return count;
+}
+
 static int fill_maps(struct state *state, struct answer_status *answer)
 {
 	const struct probe_limits *limits = probe_object_limits(state->object);
@@ -60,7 +71,7 @@ int status_fill(struct state *state, struct answer_status *answer)
 {
 	int error;
 
-	pthread_mutex_lock(&state->lock);
+	state_lock(state);
 	*answer = (struct answer_status){
 		.version = MEMWATCH_VERSION,
 		.start_time_seconds = state->start_time_seconds,
@@ -68,10 +79,13 @@ int status_fill(struct state *state, struct answer_status *answer)
 		.backend = state->backend->name,
 		.targets = target_count(state->targets),
 		.targets_max = target_max(state->targets),
+		.targets_reporting = count_reporting(state),
 		.cpu_seconds = own_cpu_seconds(),
 		.rss_bytes = own_rss_bytes(),
 		.bpf_memory_bytes = probe_object_memory_bytes(state->object),
 		.symbol_cache_bytes = module_cache_bytes(state->modules),
+		.ended_over_budget_total = state->ended_over_budget_total,
+		.intervals_raised_total = state->intervals_raised_total,
 		.oom_kills_total = probe_object_host_counters(state->object)->oom_kills,
 		.events_total = probe_object_event_count(state->object),
 	};

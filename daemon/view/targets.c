@@ -37,6 +37,21 @@ static void fill_numbers(const struct account *account, struct answer_target *an
 	answer->nested_calls = account->counters.nested_calls;
 }
 
+struct answer_cost_control targets_cost_control(const struct state *state,
+						const struct account *account)
+{
+	const struct budget *budget = &account->budget;
+	bool is_known = state->costs.is_known;
+
+	return (struct answer_cost_control){
+		.budget_share = is_known ? account->budget_share : -1,
+		.recent_share = budget->was_looked_at ? budget->recent_share : -1,
+		.is_over = is_known && budget_is_over(budget, account->budget_share),
+		.asked_interval_bytes = account->asked_interval_bytes,
+		.interval_raises = account->interval_raises,
+	};
+}
+
 int targets_fill(struct state *state, struct account *account, struct answer_target *answer)
 {
 	const struct target *target = account->target;
@@ -48,6 +63,7 @@ int targets_fill(struct state *state, struct account *account, struct answer_tar
 	answer->uid = account->identity.uid;
 	answer->start_time_seconds = account->identity.start_time_seconds;
 	answer->watched_seconds = account_observed_seconds(account, clock_monotonic_seconds());
+	answer->provider = account_provider(account);
 	answer->sampling_interval_bytes = account->sampling_interval_bytes;
 	answer->is_ended = account->end_reason != NULL;
 	answer->end_reason = account->end_reason;
@@ -55,16 +71,22 @@ int targets_fill(struct state *state, struct account *account, struct answer_tar
 	answer->probes = account->probe_count;
 	answer->probes_single_stepped = account->single_stepped_count;
 	if (target) {
+		answer->blocks_max = probe_object_controls(state->object)[target->slot].blocks_max;
 		answer->leases = target_lease_count(target);
 		answer->is_persistent = target->is_persistent;
+		answer->is_retried = target->is_retried;
 	}
 	fill_numbers(account, answer);
 	answer->overhead_share =
-		probe_costs_share(&state->costs, &account->hits,
-				  account->sampling_interval_bytes <= 1, answer->watched_seconds);
+		probe_costs_share(&state->costs, &account->hits, account_frees_are_known(account),
+				  answer->watched_seconds);
+	answer->control = targets_cost_control(state, account);
 	answer->losses = losses_of_account(account, &answer->loss_count);
 	answer->allocators = strdup(account->allocators);
-	return answer->losses && answer->allocators ? 0 : -ENOMEM;
+	answer->end_detail = strdup(account->end_detail);
+	if (account->contract_refusal[0])
+		answer->provider_reason = strdup(account->contract_refusal);
+	return answer->losses && answer->allocators && answer->end_detail ? 0 : -ENOMEM;
 }
 
 /* Living ones first, each group newest first. */
@@ -100,6 +122,35 @@ int targets_list(struct state *state, const struct view_viewer *viewer, bool has
 	return error || !has_ended ? error : add_targets(state, viewer, true, answer);
 }
 
+static int add_waiting(const struct state *state, const struct view_viewer *viewer,
+		       struct answer_targets *answer)
+{
+	const struct retry_list *list = &state->retries;
+	double now = clock_monotonic_seconds();
+
+	answer->waiting = calloc(list->count + 1, sizeof(*answer->waiting));
+	if (!answer->waiting)
+		return -ENOMEM;
+	for (size_t i = 0; i < list->count; i++) {
+		const struct retry *retry = &list->retries[i];
+		struct answer_waiting *waiting = &answer->waiting[answer->waiting_count];
+
+		if (!viewer_sees(viewer, retry->identity.uid))
+			continue;
+		*waiting = (struct answer_waiting){
+			.pid = retry->identity.pid,
+			.uid = retry->identity.uid,
+			.due_seconds = fmax(retry->due_seconds - now, 0),
+			.retries = retry->retries,
+			.cost_share = retry->cost_share,
+			.budget_share = retry->budget_share,
+		};
+		memcpy(waiting->comm, retry->identity.comm, sizeof(waiting->comm));
+		answer->waiting_count++;
+	}
+	return 0;
+}
+
 int view_targets(struct state *state, const struct view_viewer *viewer,
 		 struct answer_targets **answer)
 {
@@ -108,8 +159,9 @@ int view_targets(struct state *state, const struct view_viewer *viewer,
 
 	if (!made)
 		return -ENOMEM;
-	pthread_mutex_lock(&state->lock);
+	state_lock(state);
 	error = targets_list(state, viewer, true, made);
+	error = error ? error : add_waiting(state, viewer, made);
 	pthread_mutex_unlock(&state->lock);
 	if (error)
 		answer_targets_free(made);
@@ -128,7 +180,7 @@ int view_target(struct state *state, const struct view_viewer *viewer, pid_t pid
 	if (!made)
 		return -ENOMEM;
 	made->targets = calloc(1, sizeof(*made->targets));
-	pthread_mutex_lock(&state->lock);
+	state_lock(state);
 	error = viewer_find_account(state, viewer, pid, &account);
 	if (!error && !made->targets)
 		error = -ENOMEM;

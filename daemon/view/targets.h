@@ -8,6 +8,9 @@
 
 /* 0 or -ENOMEM (the answer can be freed in both cases). */
 int targets_fill(struct state *state, struct account *account, struct answer_target *answer);
+/* As of the account's last update. */
+struct answer_cost_control targets_cost_control(const struct state *state,
+						const struct account *account);
 int targets_list(struct state *state, const struct view_viewer *viewer, bool has_ended,
 		 struct answer_targets *answer);
 

@@ -51,12 +51,20 @@ struct view_watch_options {
 	uint64_t sampling_interval_bytes; /* 0: the configured default; 1: exact */
 	double lease_seconds; /* > 0: for an observer, ends by itself; 0: until unwatched */
 	uint64_t lease_id;    /* renews this lease; 0: a new one */
+	/* What its probes may cost, 0.3 for 30%; 0: what is configured; INFINITY: no limit. */
+	double budget_share;
+	/* By policy: ended over its budget it is watched again after a while. Not with a lease. */
+	bool is_retried;
+	uint32_t retries; /* how often it was already; for the governor */
 };
 struct view_watch_result {
-	uint64_t lease_id;                /* 0 without a lease */
-	bool was_watched;                 /* it was a target before this call */
-	uint64_t sampling_interval_bytes; /* in force (the earlier one when was_watched) */
+	uint64_t lease_id;    /* 0 without a lease */
+	bool was_watched;     /* it was a target before this call */
+	const char *provider; /* static: "uprobes", "otel_memory" */
+	/* In force (the earlier one when was_watched); 0: the process itself draws its samples. */
+	uint64_t sampling_interval_bytes;
 	double watched_seconds;
+	double budget_share; /* in force; INFINITY: no limit; < 0: costs are not known, so none */
 };
 /* In words why it failed, ready to show: thing, cause, remedy. */
 struct view_error {
@@ -65,12 +73,13 @@ struct view_error {
 /*
  * Errors: -ESRCH (no such process, a zombie, exiting), -EINVAL (kernel thread, memwatchd itself),
  * -ENOEXEC (32-bit or no known allocator), -EPERM, -ENOSPC (targets_max), -EBUSY (already watched
- * with another interval), -ENOTSUP (this kernel lacks what is needed), other -errno.
+ * with another interval, or it draws its samples itself), -ENOTSUP (this kernel lacks what is
+ * needed), other -errno.
  */
 int view_watch(struct state *state, const struct view_viewer *viewer, pid_t pid,
 	       const struct view_watch_options *options, struct view_watch_result *result,
 	       struct view_error *error);
-/* lease_id 0: ends the watch whoever holds it. -ENODATA when it is no target. */
+/* lease_id 0: ends the watch whoever holds it, and its retries. -ENODATA when it is no target. */
 int view_unwatch(struct state *state, const struct view_viewer *viewer, pid_t pid,
 		 uint64_t lease_id, struct view_error *error);
 

@@ -16,6 +16,8 @@ intervals; other tools' probes on the same libc falsify ratios: those tools are 
   bystander  programs that are not watched, beside one that is; and a fork of a watched one
   answer     `leaks` over 1,000,000 outstanding blocks of 10,000 sites: time, and the daemon's RSS
   idle       CPU time of the daemon with 5 targets and nobody asking
+  budget     speed of a program whose watch was stopped over budget, redis under the budget of a
+             policy, CPU time of the daemon while targets allocate as fast as they can
 
 Prints a table and writes build/bench.json with every sample. A missed limit is marked NOT MET and
 is no error: exit status 1 means that something could not be measured. Needs root. The daemon runs
@@ -30,6 +32,7 @@ import sys
 from pathlib import Path
 
 import figure_answer
+import figure_budget
 import figure_bystander
 import figure_idle
 import figure_pairs
@@ -45,6 +48,7 @@ FIGURES = [
     figure_bystander,
     figure_answer,
     figure_idle,
+    figure_budget,
 ]
 
 

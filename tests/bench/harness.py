@@ -240,7 +240,7 @@ class Daemon:
 
     @contextlib.contextmanager
     def watching(self, pid, *options):
-        self.control("watch", "--pid", pid, *options)
+        self.control("watch", "--force", "--pid", pid, *options)
         try:
             yield
         finally:

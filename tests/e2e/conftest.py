@@ -2,6 +2,7 @@
 """Fixtures. Every daemon has paths and a port of its own, so that test runs may go side by side."""
 import contextlib
 import os
+import signal
 
 import pytest
 
@@ -12,6 +13,8 @@ from harness.program import Program
 
 
 def pytest_configure():
+    # A shell has what it starts in the background ignore it, and programs inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if os.geteuid() != 0:
         pytest.exit("the end-to-end tests load BPF programs: run them as root", returncode=2)
     for file in (paths.MEMWATCHD, paths.MEMWATCHCTL, paths.PROGRAMS / "leaky"):

@@ -145,6 +145,11 @@ def test_version(fake):
     (["leaks", "--pid", "1", "--interval", "64KiB", "--exact"], "exclude"),
     (["leaks", "--pid", "1", "--for", "0", "--exact"], "--for 0"),
     (["watch", "--pid", "1", "--interval", "64KiB", "--exact"], "exclude"),
+    (["watch", "--pid", "1", "--budget", "3", "--force"], "lifts the budget"),
+    (["watch", "--pid", "1", "--retry", "--force"], "lifts the budget"),
+    (["watch", "--pid", "1", "--budget", "101"], "from 1 to 100"),
+    (["leaks", "--pid", "1", "--budget", "3", "--force"], "exclude"),
+    (["leaks", "--pid", "1", "--for", "0", "--force"], "no place"),
     (["stacks", "--pid", "1", "--sort", "size"], "outstanding or allocated"),
     (["ps", "4242"], "4242"),
     (["oom", "0"], "ID"),
@@ -265,7 +270,8 @@ def test_an_answer_that_cannot_be_written_is_an_error(fake):
 
 # ---- --json
 
-@pytest.mark.parametrize("command", sorted(COMMANDS))
+# `watch` adds what it has learned since; see below.
+@pytest.mark.parametrize("command", sorted(set(COMMANDS) - {"watch"}))
 def test_json_prints_the_answer_as_it_came(fake, command):
     for arguments in (["--json", *COMMANDS[command]], [*COMMANDS[command], "--json"]):
         result = ctl(fake, *arguments)
@@ -303,7 +309,8 @@ def test_hostile_names_never_reach_the_terminal(fake, command):
     as_json = ctl(fake, "--json", *COMMANDS[command]).stdout
     assert not any(character < " " or "\x7f" <= character < "\xa0"
                    for character in as_json.replace("\n", ""))
-    assert json.loads(as_json) == fake.answers[REQUESTS[command]]
+    # `watch` adds what it has learned since.
+    assert json.loads(as_json).items() >= fake.answers[REQUESTS[command]].items()
 
 
 def test_hostile_names_never_reach_the_terminal_while_observing(fake):
@@ -438,8 +445,74 @@ def test_watch_passes_its_interval_on(fake):
     ctl(fake, *COMMANDS["watch"])
     ctl(fake, *COMMANDS["watch"], "--interval", "64KiB")
     ctl(fake, *COMMANDS["watch"], "--exact")
+    ctl(fake, *COMMANDS["watch"], "--exact", "--force")
+    ctl(fake, *COMMANDS["watch"], "--budget", "5", "--retry")
     watch = f"PUT {RENEWABLE}/watch"
-    assert fake.requests == [watch, f"{watch}?interval=65536", f"{watch}?interval=1"]
+    assert [request for request in fake.requests if request != "GET /api/v1/targets"] == [
+        watch, f"{watch}?interval=65536", f"{watch}?interval=1", f"{watch}?interval=1&force=1",
+        f"{watch}?budget=5&retry=1"]
+
+
+def test_watch_says_what_it_costs(fake):
+    assert ctl(fake, *COMMANDS["watch"]).stdout == (
+        "process 4242 is watched: one sample every 64.0 KiB; the probes cost 2.1% of its time, "
+        "the budget is 30%\n")
+    answer = json.loads(ctl(fake, "--json", *COMMANDS["watch"]).stdout)
+    assert answer.items() >= ANSWERS[REQUESTS["watch"]].items()
+    assert answer["overhead_share"] == 0.021 and answer["budget_share"] == 0.3
+    assert answer["ended"] is False and answer["over_budget"] is False
+
+
+def test_watch_waits_for_the_first_look_at_the_cost(fake):
+    answers = iter([None, None, 0.25])
+    fake.answers["GET /api/v1/targets"] = lambda _: {
+        "targets": [{**TARGET, "recent_overhead_share": next(answers, 0.25)}]}
+    assert "the probes cost 25% of its time" in ctl(fake, *COMMANDS["watch"]).stdout
+
+
+ENDED = {"ended": True, "end_reason": "ended_over_budget", "over_budget": True,
+         "end_detail": "its probes cost 84% of its time, the budget is 30%; use --force to go on"}
+STOPPED = ("memwatchctl: the watch of process 4242 was stopped over its budget: its probes cost "
+           "84% of its time, the budget is 30%; use --force to go on\n")
+
+
+def test_a_watch_over_budget_exits_with_6(fake):
+    looks = iter([{"over_budget": True}, {"over_budget": True}])
+    fake.answers["GET /api/v1/targets"] = lambda _: {
+        "targets": [{**TARGET, **next(looks, ENDED)}]}
+    result = ctl(fake, *COMMANDS["watch"])
+    assert (result.returncode, result.stdout, result.stderr) == (6, "", STOPPED)
+    result = ctl(fake, "--json", *COMMANDS["watch"])
+    assert result.returncode == 6
+    assert json.loads(result.stdout)["end_reason"] == "ended_over_budget"
+
+
+@pytest.mark.parametrize("option", ["--force", "--retry"])
+def test_who_need_not_wait_for_the_end_does_not(fake, option):
+    fake.answers["GET /api/v1/targets"] = {"targets": [{**TARGET, "over_budget": True}]}
+    result = ctl(fake, *COMMANDS["watch"], option)
+    assert result.returncode == 0
+    assert "over its budget" in result.stderr
+    assert fake.requests.count("GET /api/v1/targets") == 1
+
+
+def test_leaks_over_budget_reports_and_exits_with_6(fake):
+    fake.answers[f"GET {RENEWABLE}"] = lambda _: {
+        **PROCESS, "target": {**TARGET, "ended": True}}
+    fake.answers[f"GET {RENEWABLE}/leaks"] = {
+        **LEAKS, **ENDED, "complete": False, "incomplete_reason": "the watch was ended"}
+    result = ctl(fake, *observe())
+    assert (result.returncode, result.stderr) == (6, STOPPED)
+    assert "INCOMPLETE: the watch was ended" in result.stdout
+    assert "1 leak holds" in result.stdout
+
+
+def test_leaks_passes_its_budget_on(fake):
+    ctl(fake, *observe("--budget", "7"))
+    ctl(fake, *observe("--force"))
+    puts = [request for request in fake.requests if request.startswith("PUT")]
+    assert puts == [f"PUT {RENEWABLE}/watch?lease=16&budget=7",
+                    f"PUT {RENEWABLE}/watch?lease=16&force=1"]
 
 
 def test_an_oom_victim_that_was_watched_is_shown_with_what_it_held(fake):
@@ -470,6 +543,19 @@ def test_targets_shows_losses_and_why_a_watch_ended(fake):
     text = ctl(fake, "targets").stdout
     assert "ended: exited" in text
     assert "3 blocks not counted" in text
+
+
+def test_targets_shows_cost_against_budget_and_what_was_done(fake):
+    text = ctl(fake, "targets").stdout
+    assert "2.1%" in text and " 30%" in text
+    assert "the interval was raised from 16.0 KiB to 64.0 KiB" in text
+    waiting = next(line for line in text.splitlines() if "busy" in line)
+    assert waiting.split()[-7:] == ["84%", "3.0%", "watched", "again", "in", "40", "s"]
+
+
+def test_targets_shows_who_waits_when_nobody_is_watched(fake):
+    fake.answers["GET /api/v1/targets"]["targets"] = []
+    assert "watched again in 40 s" in ctl(fake, "targets").stdout
 
 
 # ---- observing

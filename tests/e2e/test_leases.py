@@ -48,7 +48,8 @@ def test_the_lease_of_an_observer_that_was_killed_runs_out(daemon, run):
     observation.kill()
     observation.communicate()
     eventually(lambda: daemon.target(program.pid) is None, "unwatched", LEASE_ENDS_SECONDS)
-    assert not process.changed_text_offsets(program.pid, "libc.so")
+    eventually(lambda: not process.changed_text_offsets(program.pid, "libc.so"),
+               "no probe is left")
 
 
 def test_an_observer_that_is_interrupted_ends_its_watch_at_once(daemon, run):

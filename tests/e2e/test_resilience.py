@@ -227,20 +227,11 @@ def test_a_main_thread_that_ends_before_the_others_is_said(daemon, run):
 
 # ---- copies of a file that is probed already
 
-def mapped_path(pid, start):
-    """The file in the process's memory whose name begins so."""
-    for line in pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines():
-        fields = line.split(maxsplit=5)
-        if len(fields) == 6 and os.path.basename(fields[5]).startswith(start):
-            return pathlib.Path(fields[5])
-    raise AssertionError(f"process {pid} maps no {start}")
-
-
 def test_exec_into_a_copy_of_the_same_libc_is_accounted(daemon, run, tmp_path):
     neighbour = run("allocators")
     daemon.watch(neighbour)
     for start in ("libc.so", "ld-linux"):
-        shutil.copy(mapped_path(neighbour.pid, start), tmp_path)
+        shutil.copy(process.mapped_path(neighbour.pid, start), tmp_path)
     loader = next(tmp_path.glob("ld-linux*"))
     program = run("becomes", loader, "--library-path", tmp_path, paths.PROGRAMS / "allocators")
     daemon.watch(program)
@@ -249,7 +240,7 @@ def test_exec_into_a_copy_of_the_same_libc_is_accounted(daemon, run, tmp_path):
 
     program.send("become")
     program.truth = program.read()
-    assert mapped_path(program.pid, "libc.so").parent == tmp_path
+    assert process.mapped_path(program.pid, "libc.so").parent == tmp_path
     probed = process.changed_text_offsets(neighbour.pid, "libc.so")
     assert probed, "the neighbour is being watched"
     eventually(lambda: process.changed_text_offsets(program.pid, "libc.so") == probed,

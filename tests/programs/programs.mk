@@ -7,12 +7,16 @@ PROGRAM_CFLAGS := -O1 -g -fno-omit-frame-pointer -fno-optimize-sibling-calls -fn
 PROGRAM_OBJECT := $(PROGRAM_DIR)/program.o
 
 # Linked with program.c; the rest needs rules of its own.
-PROGRAM_NAMES  := $(filter-out program plugin bare tiny32, \
+# In machine code, or about x86's own registers.
+X86_PROGRAMS   := checkpointer jit rseq shadow_stack
+PROGRAM_NAMES  := $(filter-out program plugin contract_plugin bare tiny32 $(X86_PROGRAMS), \
 	$(patsubst tests/programs/%.c,%,$(wildcard tests/programs/*.c)))
 PROGRAMS       := $(PROGRAM_NAMES:%=$(PROGRAM_DIR)/%) $(addprefix $(PROGRAM_DIR)/, \
-	allocators_static allocators_without_frame_pointer bare cxx plugin.so)
+	allocators_static checksums_static allocators_without_frame_pointer bare cxx plugin.so \
+	contract_O0 contract_O2 contract_static contract_without_semaphores \
+	contract_partly_unusable contract_plugin.so)
 ifeq ($(ARCH),x86)
-PROGRAMS       += $(PROGRAM_DIR)/tiny32
+PROGRAMS       += $(PROGRAM_DIR)/tiny32 $(X86_PROGRAMS:%=$(PROGRAM_DIR)/%)
 endif
 
 .PHONY: programs
@@ -25,7 +29,7 @@ $(PROGRAM_OBJECT): tests/programs/program.c tests/programs/program.h | $(PROGRAM
 	$(CC) -std=gnu11 $(PROGRAM_CFLAGS) -fPIC -c -o $@ $<
 
 $(PROGRAM_DIR)/%: tests/programs/%.c $(PROGRAM_OBJECT)
-	$(CC) -std=gnu11 $(PROGRAM_CFLAGS) -o $@ $< $(PROGRAM_OBJECT) -pthread -ldl
+	$(CC) -std=gnu11 $(PROGRAM_CFLAGS) -o $@ $< $(PROGRAM_OBJECT) -pthread -ldl -lm
 
 $(PROGRAM_DIR)/cxx: tests/programs/cxx.cpp $(PROGRAM_OBJECT)
 	$(CXX) -std=gnu++17 $(PROGRAM_CFLAGS) -o $@ $< $(PROGRAM_OBJECT)
@@ -33,11 +37,37 @@ $(PROGRAM_DIR)/cxx: tests/programs/cxx.cpp $(PROGRAM_OBJECT)
 $(PROGRAM_DIR)/allocators_static: tests/programs/allocators.c $(PROGRAM_OBJECT)
 	$(CC) -std=gnu11 $(PROGRAM_CFLAGS) -static -o $@ $< $(PROGRAM_OBJECT)
 
+$(PROGRAM_DIR)/checksums_static: tests/programs/checksums.c $(PROGRAM_OBJECT)
+	$(CC) -std=gnu11 $(PROGRAM_CFLAGS) -static -o $@ $< $(PROGRAM_OBJECT)
+
 # As distributions build: the direct caller must be right without frame pointers too.
 $(PROGRAM_DIR)/allocators_without_frame_pointer: tests/programs/allocators.c $(PROGRAM_OBJECT)
 	$(CC) -std=gnu11 $(PROGRAM_CFLAGS) -O2 -fomit-frame-pointer -o $@ $< $(PROGRAM_OBJECT)
 
 $(PROGRAM_DIR)/plugin.so: tests/programs/plugin.c $(PROGRAM_OBJECT)
+	$(CC) -std=gnu11 $(PROGRAM_CFLAGS) -fPIC -shared -o $@ $< $(PROGRAM_OBJECT)
+
+# How a probe says where its arguments are depends on the compiler's mind.
+$(PROGRAM_DIR)/contract $(PROGRAM_DIR)/contract_unusable $(PROGRAM_DIR)/contract_plugin.so: tests/programs/contract.h
+
+$(PROGRAM_DIR)/contract_O0: tests/programs/contract.c tests/programs/contract.h $(PROGRAM_OBJECT)
+	$(CC) -std=gnu11 $(PROGRAM_CFLAGS) -O0 -o $@ $< $(PROGRAM_OBJECT) -pthread -lm
+
+$(PROGRAM_DIR)/contract_O2: tests/programs/contract.c tests/programs/contract.h $(PROGRAM_OBJECT)
+	$(CC) -std=gnu11 $(PROGRAM_CFLAGS) -O2 -fomit-frame-pointer -o $@ $< $(PROGRAM_OBJECT) -pthread -lm
+
+$(PROGRAM_DIR)/contract_static: tests/programs/contract.c tests/programs/contract.h $(PROGRAM_OBJECT)
+	$(CC) -std=gnu11 $(PROGRAM_CFLAGS) -static -no-pie -o $@ $< $(PROGRAM_OBJECT) -pthread -lm
+
+$(PROGRAM_DIR)/contract_without_semaphores: tests/programs/contract.c tests/programs/contract.h \
+		$(PROGRAM_OBJECT)
+	$(CC) -std=gnu11 $(PROGRAM_CFLAGS) -DWITHOUT_SEMAPHORES -o $@ $< $(PROGRAM_OBJECT) -pthread -lm
+
+$(PROGRAM_DIR)/contract_partly_unusable: tests/programs/contract_unusable.c \
+		tests/programs/contract.h $(PROGRAM_OBJECT)
+	$(CC) -std=gnu11 $(PROGRAM_CFLAGS) -DPARTLY -o $@ $< $(PROGRAM_OBJECT)
+
+$(PROGRAM_DIR)/contract_plugin.so: tests/programs/contract_plugin.c $(PROGRAM_OBJECT)
 	$(CC) -std=gnu11 $(PROGRAM_CFLAGS) -fPIC -shared -o $@ $< $(PROGRAM_OBJECT)
 
 $(PROGRAM_DIR)/bare: tests/programs/bare.c | $(PROGRAM_DIR)

@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define THREADS     8
 #define SLOTS       4096
@@ -198,6 +200,21 @@ static void leave_main_thread(long unused)
 	pthread_exit(NULL);
 }
 
+static void vfork_and_exec(long times)
+{
+	int status;
+
+	while (times-- > 0) {
+		pid_t child = vfork();
+
+		if (!child) {
+			execl("/bin/true", "true", (char *)NULL);
+			_exit(EXIT_FAILURE);
+		}
+		program_require(waitpid(child, &status, 0) == child && !status, "it ends well");
+	}
+}
+
 static void free_all(long unused)
 {
 	size_t i;
@@ -215,6 +232,7 @@ int main(void)
 		{"run", run},
 		{"run_briefly", run_briefly},
 		{"leave_main_thread", leave_main_thread},
+		{"vfork_and_exec", vfork_and_exec},
 		{"free_all", free_all},
 		{NULL, NULL},
 	};

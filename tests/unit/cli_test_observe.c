@@ -92,7 +92,10 @@ static enum observe_result observe(double seconds, struct observation *observati
 	enum observe_result result;
 
 	interrupt = (struct interrupt){0};
-	*observation = (struct observation){.interrupt = &interrupt, .pid = 42, .seconds = seconds};
+	*observation = (struct observation){.interrupt = &interrupt,
+					    .pid = 42,
+					    .seconds = seconds,
+					    .budget_arguments = "&budget=5"};
 	/* observe_end() tells the client that it may not be interrupted any more. */
 	observation->client = client_new("/nowhere");
 	assert_int_equal(observe_begin(observation, &error), 0);
@@ -123,7 +126,7 @@ static void test_a_short_observation_takes_one_lease_and_gives_it_back(void **st
 	assert_int_equal(observe(30, &observation), OBSERVE_COMPLETE);
 	assert_true(world.now_seconds >= 1030 && world.now_seconds < 1031);
 	assert_int_equal(world.puts, 1);
-	assert_string_equal(world.last_put, "/api/v1/processes/42/watch?lease=45");
+	assert_string_equal(world.last_put, "/api/v1/processes/42/watch?lease=45&budget=5");
 	assert_int_equal(world.deletes, 1);
 	assert_string_equal(world.last_delete, "/api/v1/processes/42/watch?lease_id=7");
 }

@@ -74,6 +74,7 @@ struct answer_sites *fake_sites(size_t site_count, bool has_verdicts)
 		.pid = FAKE_ROOT_PID,
 		.start_time_seconds = 1767225600.99,
 		.observed_seconds = 30.1,
+		.provider = "uprobes",
 		.sampling_interval_bytes = 65536,
 		.incomplete_reason = strdup("3 blocks were lost"),
 		.lost_events = 3,
@@ -81,6 +82,7 @@ struct answer_sites *fake_sites(size_t site_count, bool has_verdicts)
 		.loss_count = 2,
 		.is_ended = true,
 		.end_reason = "exited",
+		.end_detail = strdup("by itself"),
 		.has_verdicts = has_verdicts,
 		.outstanding_bytes = -5,
 		.sites = make(site_count, sizeof(struct answer_site)),
@@ -100,18 +102,25 @@ static void fill_targets(struct answer_targets *answer)
 
 	*target = (struct answer_target){
 		.pid = FAKE_ROOT_PID,
-		.sampling_interval_bytes = 65536,
+		.provider = "otel_memory", /* which has no interval that were known */
 		.allocators = strdup("glibc"),
 		.backend = "perf",
 		.is_persistent = true,
 		.outstanding_bytes = 1 << 20,
 		.allocation_hits = UINT64_MAX,
 		.overhead_share = 0.012,
+		.control = {.budget_share = 0.3, .recent_share = 0.03},
 		.losses = make_losses(&target->loss_count),
 		.loss_count = 2,
 	};
 	set_comm(target->comm);
-	*answer = (struct answer_targets){.targets = target, .target_count = 1};
+	*answer = (struct answer_targets){
+		.targets = target,
+		.target_count = 1,
+		.waiting = make(1, sizeof(*answer->waiting)),
+		.waiting_count = 1,
+	};
+	answer->waiting[0] = (struct answer_waiting){.pid = FAKE_NOBODY_PID, .retries = 2};
 }
 
 struct answer_targets *fake_targets(void)
@@ -324,6 +333,7 @@ int view_watch(struct state *state, const struct view_viewer *viewer, pid_t pid,
 	state->watch_options = *options;
 	*result = (struct view_watch_result){
 		.lease_id = options->lease_seconds > 0 ? 7 : 0,
+		.provider = "uprobes",
 		.sampling_interval_bytes = 65536,
 	};
 	return explain(state, error, err);

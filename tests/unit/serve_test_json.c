@@ -84,9 +84,14 @@ static void assert_string(const cJSON *object, const char *name, const char *val
 	assert_string_equal(get(object, name)->valuestring, value);
 }
 
-#define SITES_FIELDS                                                                               \
-	"pid comm start_time observed_seconds sampling_interval_bytes complete incomplete_reason " \
-	"lost_events losses ended end_reason overhead_share outstanding_bytes "                    \
+#define COST_CONTROL_FIELDS                                                                    \
+	"recent_overhead_share budget_share forced over_budget sampling_interval_asked_bytes " \
+	"sampling_interval_raises"
+
+#define SITES_FIELDS                                                                      \
+	"pid comm start_time observed_seconds provider sampling_interval_bytes complete " \
+	"incomplete_reason lost_events losses ended end_reason end_detail "               \
+	"overhead_share " COST_CONTROL_FIELDS " outstanding_bytes "                       \
 	"outstanding_bytes_stderr outstanding_objects sites_total sites"
 
 static void test_leaks_has_the_documented_fields(void **state)
@@ -167,19 +172,25 @@ static void test_large_numbers_keep_every_digit(void **state)
 }
 
 #define TARGET_FIELDS                                                                          \
-	"pid comm uid start_time watched_seconds sampling_interval_bytes ended end_reason "    \
-	"allocators backend leases persistent outstanding_bytes outstanding_bytes_stderr "     \
-	"outstanding_objects sites blocks mappings mapping_bytes allocator_mapping_bytes "     \
+	"pid comm uid start_time watched_seconds provider provider_reason "                    \
+	"sampling_interval_bytes ended end_reason end_detail allocators backend leases "       \
+	"persistent retried outstanding_bytes outstanding_bytes_stderr "                       \
+	"outstanding_objects sites blocks blocks_max mappings mapping_bytes "                  \
+	"allocator_mapping_bytes "                                                             \
 	"allocation_hits free_hits return_hits failed_allocations unknown_frees missed_frees " \
-	"abandoned_calls nested_calls probes probes_single_stepped overhead_share losses"
+	"abandoned_calls nested_calls probes probes_single_stepped "                           \
+	"overhead_share " COST_CONTROL_FIELDS " losses"
 
 static void test_targets_has_the_documented_fields(void **state)
 {
 	cJSON *json = answer_json("GET", "/api/v1/targets");
 
 	(void)state;
-	assert_fields(json, "targets");
+	assert_fields(json, "targets waiting");
+	assert_fields(first(json, "waiting"),
+		      "pid comm uid due_seconds retries overhead_share budget_share");
 	assert_fields(first(json, "targets"), TARGET_FIELDS);
+	assert_true(cJSON_IsNull(get(first(json, "targets"), "sampling_interval_bytes")));
 	cJSON_Delete(json);
 }
 
@@ -233,8 +244,10 @@ static void test_status_and_doctor_have_the_documented_fields(void **state)
 
 	(void)state;
 	assert_fields(status, "version start_time uptime_seconds backend targets targets_max "
+			      "targets_reporting "
 			      "cpu_seconds rss_bytes bpf_memory_bytes symbol_cache_bytes "
-			      "oom_kills_total events_total maps losses");
+			      "oom_kills_total ended_over_budget_total intervals_raised_total "
+			      "events_total maps losses");
 	assert_fields(get(status, "maps"), "blocks");
 	assert_fields(get(get(status, "maps"), "blocks"), "used max");
 	assert_fields(doctor, "healthy checks costs_ns");
@@ -253,7 +266,8 @@ static void test_watch_and_unwatch_have_the_documented_fields(void **state)
 	cJSON *unwatch = answer_json("DELETE", "/api/v1/processes/100/watch");
 
 	(void)state;
-	assert_fields(watch, "pid lease_id was_watched sampling_interval_bytes watched_seconds");
+	assert_fields(watch, "pid lease_id was_watched provider sampling_interval_bytes "
+			     "watched_seconds budget_share forced");
 	assert_true(cJSON_IsNull(get(watch, "lease_id")));
 	assert_int_equal(get(lease, "lease_id")->valueint, 7);
 	assert_fields(unwatch, "pid watched");

@@ -3,6 +3,7 @@
 #include "serve/prometheus_table.h"
 #include "serve_fake.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -112,10 +113,12 @@ static void test_what_is_not_calibrated_has_no_series(void **state)
 
 	(void)state;
 	metrics->targets.targets[0].overhead_share = -1;
+	metrics->targets.targets[0].control.budget_share = INFINITY;
 	text_init(&text, 1 << 20);
 	prometheus_write(&text, PROMETHEUS_TEXT, metrics);
 	text_append(&text, "", 1);
 	assert_null(strstr(text.data, "memwatch_target_overhead_ratio{"));
+	assert_null(strstr(text.data, "memwatch_target_budget_ratio{"));
 	answer_metrics_free(metrics);
 	text_free(&text);
 }

@@ -9,6 +9,7 @@
 #include <cjson/cJSON.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -141,11 +142,20 @@ static void test_requests_that_are_wrong_are_told_why(void **state)
 		"/api/v1/ooms/0",
 		"/api/v1/status?x",
 	};
+	const char *const bad_watches[] = {
+		"/api/v1/processes/1/watch?lease_id=7",
+		"/api/v1/processes/1/watch?budget=0",
+		"/api/v1/processes/1/watch?budget=101",
+		"/api/v1/processes/1/watch?force=2",
+		"/api/v1/processes/1/watch?budget=3&force=1",
+		"/api/v1/processes/1/watch?retry=1&force=1",
+		"/api/v1/processes/1/watch?retry=1&lease=5",
+	};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_error(ask_unix(served, "GET", bad[i]), 400, "bad_request");
-	assert_error(ask_unix(served, "PUT", "/api/v1/processes/1/watch?lease_id=7"), 400,
-		     "bad_request");
+	for (size_t i = 0; i < sizeof(bad_watches) / sizeof(bad_watches[0]); i++)
+		assert_error(ask_unix(served, "PUT", bad_watches[i]), 400, "bad_request");
 	assert_error(ask_unix(served, "GET", "/"), 404, "not_found");
 	assert_error(ask_unix(served, "GET", "/api/v1/processes/"), 404, "not_found");
 	assert_error(ask_tcp(served, "GET", "/x", "localhost"), 404, "not_found");
@@ -183,6 +193,13 @@ static void test_arguments_reach_the_views(void **state)
 	assert_int_equal(served->state.watch_options.sampling_interval_bytes, 1);
 	assert_true(served->state.watch_options.lease_seconds == 30);
 	assert_int_equal(served->state.watch_options.lease_id, 9);
+	assert_true(served->state.watch_options.budget_share == 0);
+	assert_false(served->state.watch_options.is_retried);
+	assert_status(ask_unix(served, "PUT", "/api/v1/processes/42/watch?budget=3&retry=1"), 200);
+	assert_true(served->state.watch_options.budget_share == 0.03);
+	assert_true(served->state.watch_options.is_retried);
+	assert_status(ask_unix(served, "PUT", "/api/v1/processes/42/watch?force=1"), 200);
+	assert_true(isinf(served->state.watch_options.budget_share));
 	assert_status(ask_unix(served, "DELETE", "/api/v1/processes/42/watch?lease_id=7"), 200);
 	assert_int_equal(served->state.lease_id, 7);
 	assert_status(ask_unix(served, "GET", "/api/v1/ooms/18446744073709551615"), 200);

@@ -45,7 +45,10 @@ static void test_defaults_are_those_of_the_contract(void **state)
 	assert_string_equal(config.state_dir, "/var/lib/memwatch");
 	assert_int_equal(config.log_level, LOG_LEVEL_INFO);
 	assert_int_equal(config.sampling_interval_bytes, 65536);
-	assert_int_equal(config.blocks_max, 1000000);
+	assert_int_equal(config.budget_by_hand_percent, 30);
+	assert_int_equal(config.budget_by_policy_percent, 3);
+	assert_int_equal(config.retry_seconds, 10);
+	assert_int_equal(config.blocks_max, 1048576);
 	assert_int_equal(config.sites_max, 32768);
 	assert_int_equal(config.targets_max, 64);
 	assert_int_equal(config.ring_buffer_bytes, 4 << 20);
@@ -70,6 +73,9 @@ static void test_every_key_is_read(void **state)
 			       "state_dir\t=\t/srv/a folder/x=y\n"
 			       "log_level = debug\n"
 			       "sampling_interval = 1\n"
+			       "budget_by_hand_percent = 100\n"
+			       "budget_by_policy_percent = 1\n"
+			       "retry_seconds = 3600\n"
 			       "blocks_max = 64\n"
 			       "sites_max = 1000\n"
 			       "targets_max = 1024\n"
@@ -87,6 +93,9 @@ static void test_every_key_is_read(void **state)
 	assert_string_equal(config.state_dir, "/srv/a folder/x=y");
 	assert_int_equal(config.log_level, LOG_LEVEL_DEBUG);
 	assert_int_equal(config.sampling_interval_bytes, 1);
+	assert_int_equal(config.budget_by_hand_percent, 100);
+	assert_int_equal(config.budget_by_policy_percent, 1);
+	assert_int_equal(config.retry_seconds, 3600);
 	assert_int_equal(config.blocks_max, 64);
 	assert_int_equal(config.sites_max, 1000);
 	assert_int_equal(config.targets_max, 1024);
@@ -167,7 +176,8 @@ static void test_unknown_key_suggests_the_nearest(void **state)
 	assert_error("Sockets = /x", NAME ":1: unknown key \"Sockets\" (did you mean socket?)");
 	assert_error("colour = red",
 		     NAME ":1: unknown key \"colour\" (the keys are socket, socket_group, listen, "
-			  "state_dir, log_level, sampling_interval, blocks_max, sites_max, "
+			  "state_dir, log_level, sampling_interval, budget_by_hand_percent, "
+			  "budget_by_policy_percent, retry_seconds, blocks_max, sites_max, "
 			  "targets_max, ring_buffer, symbol_cache, ended_targets_max, ooms_max, "
 			  "metrics_processes_max)");
 }

@@ -41,6 +41,9 @@ static void test_every_key_of_the_example_is_there_with_its_default(void **state
 	assert_string_equal(example.state_dir, defaults.state_dir);
 	assert_int_equal(example.log_level, defaults.log_level);
 	assert_int_equal(example.sampling_interval_bytes, defaults.sampling_interval_bytes);
+	assert_int_equal(example.budget_by_hand_percent, defaults.budget_by_hand_percent);
+	assert_int_equal(example.budget_by_policy_percent, defaults.budget_by_policy_percent);
+	assert_int_equal(example.retry_seconds, defaults.retry_seconds);
 	assert_int_equal(example.blocks_max, defaults.blocks_max);
 	assert_int_equal(example.sites_max, defaults.sites_max);
 	assert_int_equal(example.targets_max, defaults.targets_max);

@@ -10,10 +10,11 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 import uuid
 
 from harness import paths, process
-from harness.wait import eventually
+from harness.wait import POLL_SECONDS, eventually
 
 READY_SECONDS = 20
 END_SECONDS = 10
@@ -93,9 +94,12 @@ class Daemon:
 
     def start(self):
         self.launch()
+        self.wait_until_ready()
+        return self
+
+    def wait_until_ready(self):
         eventually(self.is_ready_or_over, f"ready; log: {self.log}", READY_SECONDS)
         assert self.process.poll() is None, f"memwatchd runs; it said:\n{self.log_text}"
-        return self
 
     def is_ready_or_over(self):
         return self.process.poll() is not None or self.is_ready()
@@ -166,7 +170,8 @@ class Daemon:
     # ---- what tests do all the time
 
     def watch(self, program, *options):
-        return self.ctl("watch", "--pid", program.pid, *(options or ["--exact"]))
+        """Whatever it costs: what a budget does is test_budget's."""
+        return self.ctl("watch", "--force", "--pid", program.pid, *(options or ["--exact"]))
 
     def sites(self, pid):
         return self.ctl("stacks", "--pid", pid)["sites"]
@@ -200,8 +205,15 @@ class Daemon:
         finally:
             if self.process and self.process.poll() is None:
                 self.kill()
-            leftovers = process.pids_with_environment(self.mark)
+            leftovers = self._leftovers()
             for pid in leftovers:
                 os.kill(pid, signal.SIGKILL)
             shutil.rmtree(self.directory)
         assert not leftovers, f"memwatchd left processes behind: {leftovers}"
+
+    def _leftovers(self):
+        """What it was killed in the midst of, a process of its own finishes."""
+        deadline = time.monotonic() + END_SECONDS
+        while (pids := process.pids_with_environment(self.mark)) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+        return pids

@@ -34,7 +34,8 @@ def site(verdict, outstanding_bytes, **more):
 
 def account(sites, **more):
     return {"pid": 4242, "comm": "leaky", "start_time": "2026-01-01T00:00:00Z",
-            "observed_seconds": 30.1, "sampling_interval_bytes": 65536, "complete": True,
+            "observed_seconds": 30.1, "provider": "uprobes", "sampling_interval_bytes": 65536,
+            "complete": True,
             "lost_events": 0, "outstanding_bytes": 123456789, "outstanding_bytes_stderr": 1258291,
             "outstanding_objects": 1117, "sites_total": 14, "ended": False,
             "overhead_share": 0.012, "losses": {"map_full": 0}, "sites": sites, **more}
@@ -42,14 +43,18 @@ def account(sites, **more):
 
 LEAKS = account([site("leak", 122683392), site("growing", 524288, growth_bytes_per_second=2048.0)])
 TARGET = {"pid": 4242, "comm": "leaky", "uid": 0, "start_time": "2026-01-01T00:00:00Z",
-          "watched_seconds": 95.0, "sampling_interval_bytes": 65536, "ended": False,
+          "watched_seconds": 95.0, "provider": "uprobes", "provider_reason": None,
+          "sampling_interval_bytes": 65536, "ended": False,
           "end_reason": None, "allocators": "glibc", "backend": "session", "leases": 1,
           "persistent": True, "outstanding_bytes": 123456789, "outstanding_bytes_stderr": 0,
           "outstanding_objects": 1117, "sites": 14, "blocks": 1117, "mappings": 0,
           "mapping_bytes": 0, "allocator_mapping_bytes": 0, "allocation_hits": 1, "free_hits": 1,
           "return_hits": 1, "failed_allocations": 0, "unknown_frees": 0, "missed_frees": 0,
           "abandoned_calls": 0, "nested_calls": 0, "probes": 12, "probes_single_stepped": 0,
-          "overhead_share": 0.012, "losses": {"map_full": 3}}
+          "overhead_share": 0.012, "recent_overhead_share": 0.021, "budget_share": 0.3,
+          "forced": False, "over_budget": False, "end_detail": None, "retried": False,
+          "sampling_interval_asked_bytes": 16384, "sampling_interval_raises": 1,
+          "losses": {"map_full": 3}}
 PROCESS = {"pid": 4242, "parent_pid": 1, "uid": 0, "comm": "leaky", "threads": 1,
            "start_time": "2026-01-01T00:00:00Z", "rss_bytes": 130000000,
            "rss_anon_bytes": 125000000, "rss_file_bytes": 5000000, "rss_shmem_bytes": 0,
@@ -64,9 +69,11 @@ OOM = {"id": 1, "time": "2026-01-01T03:04:05Z", "pid": 4242, "uid": 33, "comm": 
 ANSWERS = {
     "GET /api/v1/status": {
         "version": "0.1.0", "start_time": "2026-01-01T00:00:00Z", "uptime_seconds": 93784.0,
-        "backend": "session", "targets": 1, "targets_max": 64, "cpu_seconds": 12.5,
+        "backend": "session", "targets": 1, "targets_max": 64, "targets_reporting": 0,
+        "cpu_seconds": 12.5,
         "rss_bytes": 20000000, "bpf_memory_bytes": 30000000, "symbol_cache_bytes": 1000000,
-        "oom_kills_total": 1, "events_total": 123456,
+        "oom_kills_total": 1, "ended_over_budget_total": 2, "intervals_raised_total": 3,
+        "events_total": 123456,
         "maps": {"blocks": {"used": 950000, "max": 1000000}, "sites": {"used": 14, "max": 32768}},
         "losses": {"map_full": 0}},
     "GET /api/v1/doctor": {
@@ -85,10 +92,13 @@ ANSWERS = {
           if key not in ("verdict", "growth_bytes_per_second", "reason")}]),
     "GET /api/v1/targets": {"targets": [
         TARGET, {**TARGET, "pid": 77, "ended": True, "end_reason": "exited", "losses": {},
-                 "sampling_interval_bytes": 1}]},
+                 "sampling_interval_bytes": 1, "sampling_interval_raises": 0}],
+        "waiting": [{"pid": 78, "comm": "busy", "uid": 0, "due_seconds": 40.0, "retries": 2,
+                     "overhead_share": 0.84, "budget_share": 0.03}]},
     "PUT /api/v1/processes/4242/watch": {
-        "pid": 4242, "lease_id": 7, "was_watched": False, "sampling_interval_bytes": 65536,
-        "watched_seconds": 0.0},
+        "pid": 4242, "lease_id": 7, "was_watched": False, "provider": "uprobes",
+        "sampling_interval_bytes": 65536, "watched_seconds": 0.0, "budget_share": 0.3,
+        "forced": False},
     "DELETE /api/v1/processes/4242/watch": {"pid": 4242, "watched": False},
     "GET /api/v1/ooms": {"oom_kills_total": 1, "ooms": [OOM]},
     "GET /api/v1/ooms/1": OOM,

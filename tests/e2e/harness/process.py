@@ -73,6 +73,15 @@ def changed_text_offsets(pid, name):
     return changed
 
 
+def mapped_path(pid, start):
+    """The file in the process's memory whose name begins so."""
+    for line in pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines():
+        fields = line.split(maxsplit=5)
+        if len(fields) == 6 and os.path.basename(fields[5]).startswith(start):
+            return pathlib.Path(fields[5])
+    raise AssertionError(f"process {pid} maps no {start}")
+
+
 def _executable_mappings(pid):
     for line in pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines():
         fields = line.split(maxsplit=5)
