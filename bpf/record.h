@@ -17,8 +17,12 @@
 /* Objects are counted in units of 1/65536, since a sampled object stands for a fractional number.
  */
 #define RECORD_OBJECT_UNIT 65536ULL
-/* Variances are kept in units of 1024 square bytes, so that their sum fits 64 bits. */
-#define RECORD_VARIANCE_SHIFT 10
+/*
+ * Variances are kept in units of 256 square bytes. A sampled block adds about the interval's square:
+ * that is still 4 units at intervals of 32 bytes, and at the longest, 2^30, the sum of 2048 blocks
+ * fits 63 bits.
+ */
+#define RECORD_VARIANCE_SHIFT 8
 /* The kernel's TASK_COMM_LEN. */
 #define RECORD_COMM_LENGTH 16
 /* Targets are numbered by slot; the slot travels in the attach cookie. */
@@ -168,6 +172,9 @@ struct record_site {
 	__u64 freed_objects;        /* in RECORD_OBJECT_UNIT */
 	__u64 outstanding_variance; /* of outstanding bytes, in 1 << RECORD_VARIANCE_SHIFT bytes^2
 				     */
+	__u32 is_estimated; /* it had blocks that were sampled by chance: of less than an interval
+			     */
+	__u32 zero;
 	__s64 older_bytes;
 	__s64 generation_bytes[RECORD_GENERATIONS];
 	/* Which generation the bytes above belong to; slot = generation % RECORD_GENERATIONS. */

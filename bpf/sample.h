@@ -71,7 +71,8 @@ static __always_inline __u64 sample_weight_bytes(__u64 size_bytes, __u64 interva
 	__u64 x6 = x4 * x2 >> 32;
 	__u64 factor = (1ULL << 32) + x / 2 + x2 / 12 - x4 / 720 + x6 / 30240;
 
-	return interval_bytes * factor >> 32;
+	/* To the nearest byte: always down would be a bias of half a byte per interval. */
+	return (interval_bytes * factor + (1ULL << 31)) >> 32;
 }
 
 #endif

@@ -157,9 +157,11 @@ static __always_inline __u64 block_variance(const struct record_block *block)
 	__u64 excess = block->weight_bytes - block->size_bytes;
 
 	/* Of our own samples none weighs less than its size: see bpf/contract.h. */
-	if (block->weight_bytes < block->size_bytes)
-		return -excess * -excess >> RECORD_VARIANCE_SHIFT;
-	return block->weight_bytes * excess >> RECORD_VARIANCE_SHIFT;
+	__u64 variance = block->weight_bytes < block->size_bytes ? -excess * -excess
+								 : block->weight_bytes * excess;
+
+	/* Rounded to the nearest, not down: at short intervals it is few units. */
+	return (variance + (1ULL << (RECORD_VARIANCE_SHIFT - 1))) >> RECORD_VARIANCE_SHIFT;
 }
 
 static __always_inline void site_add_block(struct record_site *site,
@@ -167,8 +169,10 @@ static __always_inline void site_add_block(struct record_site *site,
 {
 	__sync_fetch_and_add(&site->allocated_bytes, block->weight_bytes);
 	__sync_fetch_and_add(&site->allocated_objects, block_objects(block));
-	if (block->weight_bytes != block->size_bytes)
+	if (block->weight_bytes != block->size_bytes) {
 		__sync_fetch_and_add(&site->outstanding_variance, block_variance(block));
+		site->is_estimated = 1;
+	}
 	site_add_generation(site, block->generation, block->weight_bytes);
 }
 

@@ -2,12 +2,12 @@
 /* leaks and stacks: the sites of one account, with or without verdicts. */
 #include "view/sites.h"
 
+#include "account/estimate.h"
 #include "clock.h"
 #include "view/losses.h"
 #include "view/targets.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,7 +72,7 @@ static void gather_site(const struct account *account, const struct site *site,
 		.verdict = conclusion.verdict,
 		.is_mapping = site_is_mapping(site),
 		.outstanding_bytes = numbers.outstanding_bytes,
-		.outstanding_bytes_stderr = sqrt(numbers.outstanding_variance),
+		.outstanding_bytes_stderr = estimate_site_stderr_bytes(account, site, &numbers),
 		.outstanding_objects = numbers.outstanding_objects,
 		.allocated_bytes = numbers.allocated_bytes,
 		.allocated_objects = numbers.allocated_objects,
@@ -142,7 +142,7 @@ static struct answer_sites *gather_head(struct state *state, const struct accoun
 	account_read_numbers(account, &total);
 	answer->outstanding_bytes = total.outstanding_bytes;
 	answer->outstanding_objects = total.outstanding_objects;
-	answer->outstanding_bytes_stderr = sqrt(total.outstanding_variance);
+	answer->outstanding_bytes_stderr = estimate_account_stderr_bytes(account, &total);
 	return answer;
 }
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* targets: who is watched, and who was. */
 #include "view/targets.h"
+#include "account/estimate.h"
 #include "clock.h"
 #include "view/losses.h"
 #include "view/sites.h"
 #include "view/state.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +18,7 @@ static void fill_numbers(const struct account *account, struct answer_target *an
 	account_read_numbers(account, &total);
 	answer->outstanding_bytes = total.outstanding_bytes;
 	answer->outstanding_objects = total.outstanding_objects;
-	answer->outstanding_bytes_stderr = sqrt(total.outstanding_variance);
+	answer->outstanding_bytes_stderr = estimate_account_stderr_bytes(account, &total);
 	for (size_t i = 0; i < account->site_count; i++)
 		answer->sites += site_is_used(account->sites[i]);
 	if (account->mappings) {
