@@ -8,6 +8,7 @@
 #include "view/state.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
