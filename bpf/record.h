@@ -18,9 +18,9 @@
  */
 #define RECORD_OBJECT_UNIT 65536ULL
 /*
- * Variances are kept in units of 256 square bytes. A sampled block adds about the interval's square:
- * that is still 4 units at intervals of 32 bytes, and at the longest, 2^30, the sum of 2048 blocks
- * fits 63 bits.
+ * Variances are kept in units of 256 square bytes. A sampled block adds about the interval's
+ * square: that is still 4 units at intervals of 32 bytes, and at the longest, 2^30, the sum of 2048
+ * blocks fits 63 bits.
  */
 #define RECORD_VARIANCE_SHIFT 8
 /* The kernel's TASK_COMM_LEN. */

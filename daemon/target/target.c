@@ -292,7 +292,7 @@ void target_handle_exec(struct target_table *table, struct target *target, uint3
 	}
 	/* What reports its own samples was probed in other places than the new program may need. */
 	target->is_contract = target->is_contract_due = false;
-	target->contract_refusal[0] = '\0';
+	target->contract_refusal[0] = target->attach_failure[0] = '\0';
 	target->prune_due_seconds = target->watched_since_seconds + PRUNE_DELAY_SECONDS;
 }
 

@@ -1,7 +1,7 @@
 # What memwatch costs, as text and $(BUILD)/bench.json; tests/bench/bench.py says how. The programs
 # are optimised, with frame pointers, without sanitizers.
 BENCH_DIR      := $(BUILD)/bench
-BENCH_PROGRAMS := $(addprefix $(BENCH_DIR)/,loops sites empty_probes probe_offset)
+BENCH_PROGRAMS := $(addprefix $(BENCH_DIR)/,loops sites empty_probes)
 
 $(BENCH_DIR):
 	mkdir -p $@
@@ -17,9 +17,6 @@ $(BENCH_DIR)/empty_probes.skel.h: $(BENCH_DIR)/empty_probes.bpf.o
 
 $(BENCH_DIR)/empty_probes: tests/bench/empty_probes.c $(BENCH_DIR)/empty_probes.skel.h
 	$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< -lbpf
-
-$(BENCH_DIR)/probe_offset: tests/bench/probe_offset.c $(BUILD)/libmemwatch.a | $(BENCH_DIR)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $^ $(DAEMON_LIBS)
 
 .PHONY: bench
 bench: all $(BENCH_PROGRAMS)

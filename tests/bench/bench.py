@@ -33,6 +33,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import figure_allocators
 import figure_answer
 import figure_attach
 import figure_budget
@@ -47,6 +48,7 @@ from harness import Bench, BenchError
 FIGURES = [
     figure_probes,
     figure_pairs,
+    figure_allocators,
     figure_pipeline,
     figure_bystander,
     figure_answer,

@@ -4,8 +4,8 @@
  *
  *   empty_probes PID FILE entry:OFFSET|return:OFFSET...
  *
- * Offsets are into the file, as probe_offset prints them. Prints "attached" when all are, and
- * detaches them when stdin ends.
+ * Offsets are into the file, as memwatchctl doctor --allocators says them. Prints "attached" when
+ * all are, and detaches them when stdin ends.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -18,8 +18,8 @@ from report import Row
 
 NAME = "pairs"
 TITLE = "malloc+free loop, per pair"
-EXACT_MUST = 1.8
-SAMPLED_MUST = 1.1
+EXACT_MUST = 1.7
+SAMPLED_MUST = 0.9
 
 # (name, loop, whether the musts hold for it)
 LOOPS = [

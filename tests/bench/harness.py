@@ -51,7 +51,7 @@ def cpus_other():
 class Child:
     """A program that talks by lines. Its stdin's end is its signal to stop."""
 
-    def __init__(self, arguments, cpus=None, error_path=None):
+    def __init__(self, arguments, cpus=None, error_path=None, **environment):
         self.name = Path(arguments[0]).name
         self.pending = b""
         with contextlib.ExitStack() as stack:
@@ -61,6 +61,7 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
+                env={**os.environ, **environment},
             )
         if cpus:
             os.sched_setaffinity(self.process.pid, cpus)
@@ -132,8 +133,8 @@ class Loop:
 class Loops(Child):
     """A process of tests/bench/loops.c."""
 
-    def __init__(self, bench, cpus=None):
-        super().__init__([bench.program("loops")], cpus or {cpu_last()})
+    def __init__(self, bench, cpus=None, **environment):
+        super().__init__([bench.program("loops")], cpus or {cpu_last()}, **environment)
 
     def run(self, command):
         self.write_line(command)
@@ -287,11 +288,14 @@ class Bench:
 
     def probe_offsets(self, file):
         """Where memwatch probes: {"malloc": (entry, probe, reason), "free": ...}."""
-        output = subprocess.run(
-            [self.program("probe_offset"), file], capture_output=True, check=True, text=True
-        ).stdout
-        offsets = {}
-        for line in output.splitlines():
-            name, entry, probe, reason = line.split(maxsplit=3)
-            offsets[name] = (int(entry, 16), int(probe, 16), reason)
-        return offsets
+        command = [self.build / "memwatchctl", "--json", "doctor", "--allocators", file]
+        output = subprocess.run(command, capture_output=True, check=True, text=True).stdout
+        return {
+            function["function"]: (
+                function["function_offset"],
+                function["probe_offset"],
+                function["reason"],
+            )
+            for function in json.loads(output)["functions"]
+            if function["function"] in ("malloc", "free")
+        }
