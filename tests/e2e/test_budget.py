@@ -229,32 +229,47 @@ def test_below_its_budget_a_planted_leak_is_named(daemon, run):
     assert_nothing_lost(answer)
 
 
-def test_sampling_over_budget_is_made_coarser_and_stays_unbiased(daemon, run):
+def watch_until_raised(daemon, program, pairs_per_second, unsampled_part):
     """
-    At one point in 16 bytes all of its blocks of 64 bytes are sampled. The rate and the budget are
-    made from the daemon's own costs, so that the samples are over budget and the rest is not.
+    Watches it with a budget in the middle between what its probes are seen to cost now and what
+    would remain without samples (of which nine tenths of a budget are left), until the daemon has
+    raised its interval: the target then. The machine may have become faster or slower meanwhile,
+    and the cost with it: then once more.
     """
-    sampled_seconds, unsampled_seconds = pair_costs_seconds(daemon)
-    pairs_per_second = int(0.3 / sampled_seconds)
-    unsampled_share = pairs_per_second * unsampled_seconds
-    # In the middle between all of it and what remains, which an interval is raised to nine tenths of.
-    budget_percent = int(100 * (unsampled_share / 0.9 + 0.3) / 2)
-    program = run("load")
-    daemon.ctl("watch", "--pid", program.pid, "--interval", 16, "--budget", budget_percent)
-    program.tell(f"pace {pairs_per_second}")
+    for _ in range(5):
+        daemon.ctl("watch", "--pid", program.pid, "--interval", 16, "--force")
+        program.tell(f"pace {pairs_per_second}")
+        # The share is averaged over a second.
+        eventually(lambda: daemon.target(program.pid)["allocation_hits"] > 4 * pairs_per_second,
+                   "its cost is seen", LONG_SECONDS)
+        share = daemon.target(program.pid)["recent_overhead_share"]
+        budget_percent = int(100 * (share * unsampled_part / 0.9 + share) / 2)
+        daemon.try_ctl("watch", "--pid", program.pid, "--budget", budget_percent)
+        try:
+            return eventually(lambda: (target := daemon.target(program.pid)) and
+                              target["sampling_interval_raises"] and target, "it is raised")
+        except AssertionError:
+            program.tell("stop")
+            daemon.try_ctl("unwatch", "--pid", program.pid)
+    raise AssertionError("its interval is never raised")
 
-    def raised():
-        target = daemon.target(program.pid)
-        assert target, daemon.ended_targets(program.pid)
-        return target["sampling_interval_raises"] and target
-    target = eventually(raised, "its interval is raised", LONG_SECONDS)
+
+def test_sampling_over_budget_is_made_coarser_and_stays_unbiased(daemon, run):
+    """At one point in 16 bytes all of its blocks of 64 bytes are sampled."""
+    sampled_seconds, unsampled_seconds = pair_costs_seconds(daemon)
+    program = run("load")
+    target = watch_until_raised(daemon, program, int(0.3 / sampled_seconds),
+                                unsampled_seconds / sampled_seconds)
     assert target["sampling_interval_bytes"] > target["sampling_interval_asked_bytes"] == 16
     raised_total = daemon.get("/api/v1/status")["intervals_raised_total"]
     assert raised_total >= target["sampling_interval_raises"]
+    # With so little over its budget it may be stopped in the end: what is of interest came before.
+    daemon.ctl("watch", "--pid", program.pid, "--force")
     # So that both intervals have a part in the sum.
     eventually(lambda: daemon.target(program.pid)["allocation_hits"] >
-               3 * target["allocation_hits"], "it goes on", LONG_SECONDS)
-    truth = program.tell("stop")["counts"]["pairs"] * PAIR_BYTES
+               1.5 * target["allocation_hits"], "it goes on", LONG_SECONDS)
+    before = program.truth["counts"].get("pairs", 0)
+    truth = (program.tell("stop")["counts"]["pairs"] - before) * PAIR_BYTES
     target = daemon.target(program.pid)
     error = poisson_standard_error(truth / PAIR_BYTES, PAIR_BYTES,
                                    target["sampling_interval_bytes"])
