@@ -17,7 +17,7 @@ CPPFLAGS += -D_GNU_SOURCE -DMEMWATCH_VERSION='"$(VERSION)"' -Ibpf -Idaemon -isys
 CFLAGS  ?= -O2 -g
 CFLAGS  += -std=c11 $(WARN) -fno-omit-frame-pointer
 DAEMON_LIBS := -lbpf -lelf -ldw -lmicrohttpd -lcjson -lcapstone -liberty -lz -lpthread -lm
-CLI_LIBS    := -lcurl -lcjson -lm
+CLI_LIBS    := -lcurl -lcjson -lcapstone -lm
 
 BPF_SOURCES    := $(wildcard bpf/*.bpf.c)
 BPF_HEADERS    := $(wildcard bpf/*.h)
@@ -30,7 +30,10 @@ ROOT_ROOM      := daemon/config.c daemon/config_value.c daemon/log.c daemon/proc
 ROOM_SOURCES   := $(wildcard daemon/*/*.c) $(ROOT_ROOM)
 ROOM_OBJECTS   := $(ROOM_SOURCES:%.c=$(BUILD)/%.o)
 CLI_SOURCES    := $(wildcard cli/*.c)
-CLI_OBJECTS    := $(CLI_SOURCES:%.c=$(BUILD)/%.o)
+# How probes are planned, which `memwatchctl doctor --allocators` explains without a daemon.
+PLAN_SOURCES   := $(addprefix daemon/probe/,plan.c plan_names.c allocator.c elf_code.c \
+	elf_function.c elf_program.c function_flow.c probe_address.c x86_register.c)
+CLI_OBJECTS    := $(CLI_SOURCES:%.c=$(BUILD)/%.o) $(PLAN_SOURCES:%.c=$(BUILD)/%.o)
 
 .PHONY: all
 all: $(BUILD)/memwatchd $(BUILD)/memwatchctl
@@ -73,7 +76,7 @@ $(BUILD)/memwatchctl: $(CLI_OBJECTS)
 $(BUILD) $(BUILD)/bpf:
 	mkdir -p $@
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -path $(BUILD)/packages -prune -o -name '*.d' -type f -print 2>/dev/null)
 
 .PHONY: clean
 clean:

@@ -2,8 +2,10 @@
 /*
  * The probe on every allocator function, told by its cookie what the function means. Of functions
  * that return a block or a mapping it runs at the entry and at the return; of others at the entry
- * alone. The outermost call owns the block: an inner call's block with the same address is handed
- * to it.
+ * alone. An exception must not pass a return probe (the unwinder takes its trampoline for the end
+ * of the stack), so that functions which throw have entry probes at each instruction that returns
+ * instead. The outermost call owns the block: an inner call's block in the same place is handed to
+ * it.
  *
  * Of the programs at the end of this file the daemon loads those of its attach back end. In a
  * session the entry decides whether the return is probed; by the other back ends it always is, and
@@ -46,15 +48,30 @@ static __always_inline __u64 sample_block(const struct call *call, struct thread
 	return sample_weight_bytes(size_bytes, interval_bytes);
 }
 
-/* realloc(p, 0) frees p by a call of free: whatever it holds is the realloc's already. */
-static __always_inline bool is_taken_by_pending(const struct call *call, __u64 address)
+/*
+ * realloc(p, 0) frees p by a call of free: whatever it holds is the realloc's already. So it is
+ * with a free that calls another allocator's.
+ */
+static __always_inline bool is_taken_by_outer(const struct call *call, __u64 address)
 {
 	struct thread_state *state = thread_state_get(call, 0);
 
+	if (state && state->freed_address == address) {
+		state->freed_address = 0;
+		return true;
+	}
 	for (__u32 i = 0; state && i < PENDING_CALLS_MAX; i++)
 		if (i < state->depth && state->pending[i].old_address == address)
 			return true;
 	return false;
+}
+
+static __always_inline void remember_freed(const struct call *call, __u64 address)
+{
+	struct thread_state *state = thread_state_get(call, BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (state)
+		state->freed_address = address;
 }
 
 static __always_inline int enter_free(const struct call *call)
@@ -66,8 +83,10 @@ static __always_inline int enter_free(const struct call *call)
 		return SKIP_RETURN;
 	if (block_take(call, address, &block))
 		block_count_freed(&block);
-	else if (call_is_exact(call) && !is_taken_by_pending(call, address))
+	else if (call_is_exact(call) && !is_taken_by_outer(call, address))
 		COUNT(call->counters->unknown_frees);
+	if (call_is_exact(call) && RECORD_COOKIE_FLAGS(call->cookie) & RECORD_FUNCTION_MAY_NEST)
+		remember_freed(call, address);
 	return SKIP_RETURN;
 }
 
@@ -111,18 +130,18 @@ static __always_inline bool pending_set_allocation(const struct call *call,
 	} else if (!pending->is_nested) {
 		pending->weight_bytes = sample_block(call, state, pending->size_bytes);
 	}
-	if (RECORD_COOKIE_OPERATION(call->cookie) == RECORD_OPERATION_REALLOCATE) {
+	if (RECORD_COOKIE_OLD(call->cookie) != RECORD_ARGUMENT_NONE) {
 		pending->old_address = call_argument(call, RECORD_COOKIE_OLD(call->cookie));
 		if (tail_caller->has_old && tail_caller->old_address == pending->old_address) {
 			pending->old = tail_caller->old;
 			pending->has_old = 1;
 		} else if (pending->old_address) {
 			pending->has_old = block_take(call, pending->old_address, &pending->old);
-			if (!pending->has_old && call_is_exact(call))
+			if (!pending->has_old && !pending->is_nested && call_is_exact(call))
 				COUNT(call->counters->unknown_frees);
 		}
 	}
-	return pending->weight_bytes || call_is_exact(call) ||
+	return pending->weight_bytes || pending->has_old || call_is_exact(call) ||
 	       RECORD_COOKIE_FLAGS(call->cookie) & RECORD_FUNCTION_MAY_NEST;
 }
 
@@ -173,6 +192,7 @@ static __always_inline int enter_call(const struct call *call, __u32 operation)
 	if (!must_return) {
 		state->skipped_stack_pointer = stack_pointer;
 		state->skipped_address = PT_REGS_IP(call->ctx);
+		state->skipped_cookie = call->cookie;
 		return SKIP_RETURN;
 	}
 	state->depth = depth + 1;
@@ -187,6 +207,9 @@ static __always_inline __u64 call_result(const struct call *call,
 {
 	__u64 address = PT_REGS_RC(call->ctx);
 
+	/* jemalloc's xallocx returns the size that the block has now, whether it worked or not. */
+	if (pending->operation == RECORD_OPERATION_RESIZE)
+		return address >= pending->size_bytes ? pending->old_address : 0;
 	if (!pending->result_pointer)
 		return address;
 	if (address) /* posix_memalign returns an error number */
@@ -212,14 +235,14 @@ static __always_inline void leave_allocation(const struct call *call, struct thr
 	__u64 address = call_result(call, pending);
 
 	if (!address) {
-		bool is_freed = pending->old_address && !pending->size_bytes &&
-				pending->function_flags & RECORD_FUNCTION_ZERO_FREES;
+		bool is_zero_freed = pending->old_address && !pending->size_bytes &&
+				     pending->function_flags & RECORD_FUNCTION_ZERO_FREES;
 
-		if (!is_freed)
+		if (!is_zero_freed && pending->operation != RECORD_OPERATION_RESIZE)
 			count_failure(call, pending);
 		if (!pending->has_old)
 			return;
-		if (is_freed)
+		if (is_zero_freed || pending->function_flags & RECORD_FUNCTION_FAIL_FREES)
 			block_count_freed(&pending->old);
 		else
 			restore_old_block(call, state, pending);
@@ -231,17 +254,21 @@ static __always_inline void leave_allocation(const struct call *call, struct thr
 		block_born(call, state, pending, address);
 }
 
-/* Returns whether it was the return of a call that is followed. */
+/*
+ * Returns whether it was the return of a call that is followed. No branch depends on is_exit: the
+ * verifier need not look at everything twice.
+ */
 static __always_inline bool leave_call(const struct call *call)
 {
 	struct thread_state *state = thread_state_get(call, 0);
-	/* The return has popped its address. */
-	__u64 stack_pointer = PT_REGS_SP(call->ctx) - sizeof(__u64);
+	__u64 stack_pointer = PT_REGS_SP(call->ctx);
 	struct pending_call *pending;
 	__u32 depth;
 
 	if (!state)
 		return false;
+	/* At an exit the return address is still to be popped, as it was at the entry. */
+	stack_pointer -= sizeof(__u64) * (1 - call->is_exit);
 	for (depth = 0; depth < PENDING_CALLS_MAX; depth++) {
 		if (depth >= state->depth)
 			return false; /* maybe the outer of two that return at once by tail call */
@@ -249,6 +276,10 @@ static __always_inline bool leave_call(const struct call *call)
 			break;
 	}
 	if (depth >= PENDING_CALLS_MAX)
+		return false;
+	/* The way out of a throwing function may be shared with others, which return by probe. */
+	if ((state->pending[depth].function_flags ^ call->is_exit * RECORD_FUNCTION_HAS_EXITS) &
+	    RECORD_FUNCTION_HAS_EXITS)
 		return false;
 	if (depth + 1 < state->depth)
 		pending_abandon(call, state, depth + 1);
@@ -279,38 +310,48 @@ static __always_inline void count_stepped(const struct call *call)
 		COUNT(call->hits->single_stepped);
 }
 
-/* Functions of which the entry says all. */
-static __always_inline int enter_alone(const struct call *call, __u32 operation)
-{
-	switch (operation) {
-	case RECORD_OPERATION_FREE:
-		COUNT(call->hits->frees);
-		return enter_free(call);
-	case RECORD_OPERATION_UNMAP:
-		COUNT(call->hits->frees);
-		return enter_unmap(call);
-	case RECORD_OPERATION_LOADER:
-		return enter_loader(call);
-	case RECORD_OPERATION_CONTRACT_ALLOCATE:
-	case RECORD_OPERATION_CONTRACT_FREE:
-		return enter_contract(call, operation);
-	default:
-		return SKIP_RETURN;
-	}
-}
-
-static __always_inline bool operation_returns(__u32 operation)
-{
-	return operation == RECORD_OPERATION_ALLOCATE || operation == RECORD_OPERATION_REALLOCATE ||
-	       operation == RECORD_OPERATION_MAP || operation == RECORD_OPERATION_REMAP;
-}
-
 static __always_inline void leave(const struct call *call)
 {
 	if (leave_call(call))
 		COUNT(call->hits->returns);
 	else
 		COUNT(call->hits->idle_returns);
+}
+
+/* Any probe but at a session or a return: an entry, or an exit. */
+static __always_inline int enter(struct pt_regs *ctx)
+{
+	struct call opened, *call = &opened;
+	__u32 operation;
+
+	if (!probe_open(call, ctx))
+		return 0;
+	operation = RECORD_COOKIE_OPERATION(call->cookie);
+	count_stepped(call);
+	switch (operation) {
+	case RECORD_OPERATION_FREE:
+		COUNT(call->hits->frees);
+		enter_free(call);
+		break;
+	case RECORD_OPERATION_UNMAP:
+		COUNT(call->hits->frees);
+		enter_unmap(call);
+		break;
+	case RECORD_OPERATION_LOADER:
+		enter_loader(call);
+		break;
+	case RECORD_OPERATION_CONTRACT_ALLOCATE:
+	case RECORD_OPERATION_CONTRACT_FREE:
+		enter_contract(call, operation);
+		break;
+	case RECORD_OPERATION_EXIT:
+		leave(call);
+		break;
+	default:
+		COUNT(call->hits->allocations);
+		enter_call(call, operation);
+	}
+	return 0;
 }
 
 SEC("uprobe")
@@ -340,33 +381,14 @@ int allocator_session(struct pt_regs *ctx)
 SEC("uprobe")
 int allocator_alone(struct pt_regs *ctx)
 {
-	struct call call;
-
-	if (!probe_open(&call, ctx))
-		return 0;
-	count_stepped(&call);
-	enter_alone(&call, RECORD_COOKIE_OPERATION(call.cookie));
-	return 0;
+	return enter(ctx);
 }
 
 /* Of every function. Anything but 0 would take the breakpoint out, by a multi link before 6.13. */
 SEC("uprobe")
 int allocator_entry(struct pt_regs *ctx)
 {
-	struct call call;
-	__u32 operation;
-
-	if (!probe_open(&call, ctx))
-		return 0;
-	operation = RECORD_COOKIE_OPERATION(call.cookie);
-	count_stepped(&call);
-	if (operation_returns(operation)) {
-		COUNT(call.hits->allocations);
-		enter_call(&call, operation);
-	} else {
-		enter_alone(&call, operation);
-	}
-	return 0;
+	return enter(ctx);
 }
 
 /* Of functions whose return matters. */

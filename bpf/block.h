@@ -23,40 +23,44 @@ static __always_inline bool block_take(const struct call *call, __u64 address,
 	return true;
 }
 
-static __always_inline void block_count_freed(const struct record_block *block)
+/* Global, as is each function here that many ways lead to: the verifier looks at it just once. */
+__noinline int block_count_freed(const struct record_block *block)
 {
-	struct record_site *site = site_get(block->site);
+	struct record_site *site = block ? site_get(block->site) : NULL;
 
 	if (site)
 		site_remove_block(site, block);
+	return 0;
 }
 
 /*
  * An address came back that we hold as outstanding. Either a nested call returned it first, then
  * the block is the outer call's; or we missed its free.
  */
-static __always_inline void block_replace(const struct call *call, struct thread_state *state,
-					  const struct record_block_key *key)
+__noinline int block_replace(struct record_target_counters *counters, __u64 address, __u32 account,
+			     __u32 is_inner)
 {
-	struct record_block *found = bpf_map_lookup_elem(&blocks, key);
+	struct record_block_key key = {.address = address, .account = account};
+	struct record_block *found = bpf_map_lookup_elem(&blocks, &key);
 	struct record_block old;
 	struct record_site *site;
 
-	if (!found)
-		return;
+	if (!found || !counters)
+		return 0;
 	old = *found;
-	if (bpf_map_delete_elem(&blocks, key))
-		return;
-	__sync_fetch_and_add(&call->counters->blocks, -1);
+	if (bpf_map_delete_elem(&blocks, &key))
+		return 0;
+	__sync_fetch_and_add(&counters->blocks, -1);
+	if (!is_inner)
+		COUNT(counters->missed_frees);
 	site = site_get(old.site);
 	if (!site)
-		return;
-	if (state->inner_address == key->address) {
+		return 0;
+	if (is_inner)
 		site_undo_block(site, &old);
-	} else {
-		COUNT(call->counters->missed_frees);
+	else
 		site_remove_block(site, &old);
-	}
+	return 0;
 }
 
 /* Enters the block into the map. Returns whether it is there; if not, the loss was counted. */
@@ -73,7 +77,8 @@ static __always_inline bool block_enter(const struct call *call, struct thread_s
 	}
 	error = bpf_map_update_elem(&blocks, &key, block, BPF_NOEXIST);
 	if (error == -EEXIST) {
-		block_replace(call, state, &key);
+		block_replace(call->counters, address, call->account,
+			      state->inner_address == address);
 		error = bpf_map_update_elem(&blocks, &key, block, BPF_ANY);
 	}
 	if (error) {
@@ -87,12 +92,30 @@ static __always_inline bool block_enter(const struct call *call, struct thread_s
 /* The site of this call's stack: its handle, 0 when there is none. */
 static __always_inline __u32 call_site(const struct call *call, struct thread_state *state)
 {
-	__u64 hash = unwind_take(call->ctx, state);
+	__u64 return_address = PT_REGS_IP(call->ctx), hash;
 
+	/* At an exit it is still on the stack; unreadable, the allocator itself stands for it. */
+	if (call->is_exit &&
+	    bpf_probe_read_user(&hash, sizeof(hash), (void *)PT_REGS_SP(call->ctx)) == 0)
+		return_address = hash;
+	hash = unwind_take(call->ctx, return_address, state);
 	if (state->stack.frame_count == RECORD_STACK_FRAMES_MAX)
 		COUNT(call->counters->truncated_stacks);
 	return site_find(state, hash, call->slot, call->account, call->control->sites_max,
 			 call->counters);
+}
+
+/*
+ * The last block that a nested call returned holds this one, which begins further in: an allocator
+ * that aligns by hand, or puts a header before each block. It is the outer call's block.
+ */
+static __always_inline void block_take_over_inner(const struct call *call,
+						  struct thread_state *state, __u64 address)
+{
+	__u64 inner = state->inner_address;
+
+	if (inner && address > inner && address - inner < state->inner_bytes)
+		block_replace(call->counters, inner, call->account, true);
 }
 
 static __always_inline void block_born(const struct call *call, struct thread_state *state,
@@ -114,11 +137,14 @@ static __always_inline void block_born(const struct call *call, struct thread_st
 		COUNT(call->counters->lost_blocks_error);
 		return;
 	}
+	block_take_over_inner(call, state, address);
 	if (!block_enter(call, state, address, &block))
 		return;
 	site_add_block(site, &block);
-	if (pending->is_nested)
+	if (pending->is_nested) {
 		state->inner_address = address;
+		state->inner_bytes = block.size_bytes;
+	}
 }
 
 #endif

@@ -19,6 +19,7 @@ enum { PROBE_RETURN = 0, SKIP_RETURN = 1 };
 struct call {
 	struct pt_regs *ctx;
 	__u64 cookie;
+	__u64 is_exit; /* 1 at an exit probe, else 0 */
 	__u32 slot;
 	__u32 account;
 	struct record_target_control *control;
@@ -47,6 +48,8 @@ static __always_inline __u64 call_argument(const struct call *call, __u32 number
 		RETURN_ARGUMENT(PT_REGS_PARM4(call->ctx));
 	case 4:
 		RETURN_ARGUMENT(PT_REGS_PARM5(call->ctx));
+	case RECORD_ARGUMENT_RAX:
+		RETURN_ARGUMENT(PT_REGS_RC(call->ctx));
 	default:
 		return 0;
 	}
@@ -83,11 +86,22 @@ static __always_inline bool call_is_exact(const struct call *call)
 	return call->control->sampling_interval_bytes <= 1;
 }
 
+/* 1 at an exit probe, else 0, reckoned so that the verifier doesn't know which. */
+static __always_inline __u64 call_is_exit(const struct call *call)
+{
+	__u64 is_exit = RECORD_COOKIE_OPERATION(call->cookie) ^ RECORD_OPERATION_EXIT;
+
+	is_exit = (is_exit - 1) >> 63; /* of 0 alone the difference is negative */
+	asm volatile("" : "+r"(is_exit));
+	return is_exit;
+}
+
 static __always_inline bool call_open(struct call *call, struct pt_regs *ctx)
 {
 	stay_on_kernel_stack(ctx);
 	call->ctx = ctx;
 	call->cookie = bpf_get_attach_cookie(ctx);
+	call->is_exit = call_is_exit(call);
 	call->slot = RECORD_COOKIE_SLOT(call->cookie);
 	call->control = bpf_map_lookup_elem(&target_controls, &call->slot);
 	call->counters = bpf_map_lookup_elem(&target_counters, &call->slot);

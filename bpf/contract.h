@@ -120,9 +120,8 @@ static __always_inline bool contract_has_room(const struct call *call,
  */
 static __always_inline __u32 contract_site(const struct call *call, struct thread_state *state)
 {
-	__u64 hash = unwind_take(call->ctx, state);
+	__u64 hash = unwind_take(call->ctx, PT_REGS_IP(call->ctx) + 1, state);
 
-	state->stack.frames[0]++;
 	if (state->stack.frame_count == RECORD_STACK_FRAMES_MAX)
 		COUNT(call->counters->truncated_stacks);
 	return site_find(state, hash, call->slot, call->account, call->control->sites_max,

@@ -10,11 +10,7 @@
 
 #define PROT_NONE 0
 
-/*
- * How far from malloc's entry, in code and on the stack, an allocator's own call of mmap can be:
- * glibc's malloc.o, arenas and all, is 20 KiB.
- */
-#define ALLOCATOR_CODE_BYTES  (32 << 10)
+/* How far down the stack from an allocator's entry its own call of mmap can be. */
 #define ALLOCATOR_STACK_BYTES 4096
 
 static __always_inline void send_mapping(const struct call *call,
@@ -56,13 +52,15 @@ static __always_inline bool is_inside_skipped_call(const struct thread_state *st
 						   __u64 stack_pointer)
 {
 	__u64 stack_bytes = state->skipped_stack_pointer - stack_pointer;
+	__u64 below = RECORD_COOKIE_BELOW(state->skipped_cookie) << RECORD_REACH_SHIFT;
+	__u64 above = RECORD_COOKIE_ABOVE(state->skipped_cookie) << RECORD_REACH_SHIFT;
 	__u64 caller;
 
 	if (!stack_bytes || stack_bytes > ALLOCATOR_STACK_BYTES)
 		return false;
 	if (bpf_probe_read_user(&caller, sizeof(caller), (void *)stack_pointer))
 		return false;
-	return caller - state->skipped_address + ALLOCATOR_CODE_BYTES < 2 * ALLOCATOR_CODE_BYTES;
+	return caller - state->skipped_address + below < below + above;
 }
 
 static __always_inline void pending_set_mapping(const struct call *call,

@@ -66,6 +66,7 @@ static __always_inline struct thread_state *thread_state_get(const struct call *
 	state->account = call->account;
 	state->depth = 0;
 	state->inner_address = 0;
+	state->freed_address = 0;
 	state->skipped_stack_pointer = 0;
 	state->sampling_interval_bytes = 0; /* the first allocation draws its distance */
 	return state;

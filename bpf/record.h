@@ -38,29 +38,42 @@ enum record_operation {
 	RECORD_OPERATION_UNMAP,        /* munmap(address, length) */
 	RECORD_OPERATION_REMAP,        /* mremap(old, old_length, new_length, flags, new) */
 	RECORD_OPERATION_LOADER,       /* the loader has changed the list of loaded objects */
+	RECORD_OPERATION_EXIT,         /* no function: an instruction that returns from some */
+	RECORD_OPERATION_RESIZE, /* takes a block and leaves it in place; returns the size it has */
 	/* USDT otel_memory: alloc(pointer, size, weight) and free(pointer), see bpf/contract.h */
 	RECORD_OPERATION_CONTRACT_ALLOCATE = 10,
 	RECORD_OPERATION_CONTRACT_FREE = 11,
 };
 
-/* An argument's number, 0 to 5, or none. */
+/*
+ * Where an argument is at the probe: the register that passes argument 0 to 5, %rax, or nowhere.
+ * A probe behind the entry may find an argument in another register than the one that brought it.
+ */
+#define RECORD_ARGUMENT_RAX  6
 #define RECORD_ARGUMENT_NONE 7
 
 /* Flags of a function's meaning. */
-#define RECORD_FUNCTION_MAY_NEST \
-	1 /* may call another probed function: its return is always probed */
-#define RECORD_FUNCTION_ZERO_FREES                                                                 \
-	2                              /* reallocating to 0 bytes frees the block and returns NULL \
-					*/
-#define RECORD_FUNCTION_PAGE_ROUNDED 4 /* the size is rounded up to whole pages (pvalloc) */
+/* may call another probed function: its return is always probed; a free may be handed on */
+#define RECORD_FUNCTION_MAY_NEST 1
+/* reallocating to 0 bytes frees the block and returns NULL */
+#define RECORD_FUNCTION_ZERO_FREES 2
+/* the size is rounded up to whole pages (pvalloc) */
+#define RECORD_FUNCTION_PAGE_ROUNDED 4
+/* frees the old block when it fails (reallocf) */
+#define RECORD_FUNCTION_FAIL_FREES 8
+/* a C++ exception may leave it: a pending return probe would be the end of the process */
+#define RECORD_FUNCTION_MAY_THROW 16
+/* its return is seen by RECORD_OPERATION_EXIT, never by a return probe */
+#define RECORD_FUNCTION_HAS_EXITS 32
 
 /*
  * cookie: bits 0-3 operation, 4-6 size argument, 7-9 count argument (a factor of the size),
  * 10-12 argument that holds the old block, 13-15 argument that points to where the block's address
  * is stored (none: the return value is the address), 16-23 flags, 24 single-stepped, 25-37 number
  * of the watch (slots are used again, and probes of an earlier watch may still be there), 38-47
- * slot of the target, 48-63 of a USDT probe where its arguments are described (index into
- * usdt_arguments).
+ * slot of the target. Of a USDT probe 48-63 say where its arguments are described (index into
+ * usdt_arguments); of others 48-55 and 56-63 how far the allocator's code reaches below and above
+ * the probe, in units of 1 << RECORD_REACH_SHIFT bytes.
  */
 #define RECORD_COOKIE(operation, size, count, old, result, flags)                             \
 	((__u64)(operation) | (__u64)(size) << 4 | (__u64)(count) << 7 | (__u64)(old) << 10 | \
@@ -71,16 +84,22 @@ enum record_operation {
 #define RECORD_COOKIE_OLD(cookie)       ((cookie) >> 10 & 7)
 #define RECORD_COOKIE_RESULT(cookie)    ((cookie) >> 13 & 7)
 #define RECORD_COOKIE_FLAGS(cookie)     ((cookie) >> 16 & 255)
+#define RECORD_COOKIE_FLAGS_SHIFT       16
 /* The probe's instruction cannot be emulated: each of its hits is dearer (see target/calibrate.h).
  */
-#define RECORD_COOKIE_SINGLE_STEPPED (1ULL << 24)
-#define RECORD_COOKIE_WATCH_SHIFT    25
-#define RECORD_WATCH_MASK            8191
-#define RECORD_COOKIE_WATCH(cookie)  ((cookie) >> RECORD_COOKIE_WATCH_SHIFT & RECORD_WATCH_MASK)
-#define RECORD_COOKIE_SLOT_SHIFT     38
-#define RECORD_COOKIE_SLOT(cookie)   ((cookie) >> RECORD_COOKIE_SLOT_SHIFT & (RECORD_TARGETS_MAX - 1))
-#define RECORD_COOKIE_USDT_SHIFT     48
-#define RECORD_COOKIE_USDT(cookie)   ((cookie) >> RECORD_COOKIE_USDT_SHIFT & 65535)
+#define RECORD_COOKIE_SINGLE_STEPPED      (1ULL << 24)
+#define RECORD_COOKIE_WATCH_SHIFT         25
+#define RECORD_WATCH_MASK                 8191
+#define RECORD_COOKIE_WATCH(cookie)       ((cookie) >> RECORD_COOKIE_WATCH_SHIFT & RECORD_WATCH_MASK)
+#define RECORD_COOKIE_SLOT_SHIFT          38
+#define RECORD_COOKIE_SLOT(cookie)        ((cookie) >> RECORD_COOKIE_SLOT_SHIFT & (RECORD_TARGETS_MAX - 1))
+#define RECORD_COOKIE_USDT_SHIFT          48
+#define RECORD_COOKIE_USDT(cookie)        ((cookie) >> RECORD_COOKIE_USDT_SHIFT & 65535)
+#define RECORD_REACH_SHIFT                15
+#define RECORD_REACH_MAX                  255ULL
+#define RECORD_COOKIE_REACH(below, above) ((__u64)(below) << 48 | (__u64)(above) << 56)
+#define RECORD_COOKIE_BELOW(cookie)       ((cookie) >> 48 & RECORD_REACH_MAX)
+#define RECORD_COOKIE_ABOVE(cookie)       ((cookie) >> 56 & RECORD_REACH_MAX)
 
 /* ---- Where a USDT probe finds its arguments (see daemon/probe/usdt_argument.h) ---- */
 
@@ -202,7 +221,7 @@ struct record_target_hits {
 	__u64 returns;        /* of calls that are followed */
 	__u64 idle_returns;   /* of others, whose return probe couldn't be skipped */
 	__u64 samples;        /* blocks sampled, their stacks taken; not counted in exact mode */
-	__u64 single_stepped; /* of allocations and frees */
+	__u64 single_stepped; /* of all these */
 };
 
 /* ---- Host: what belongs to no target. One struct, atomic additions. */

@@ -46,10 +46,13 @@ struct thread_state {
 	__s64 bytes_until_sample;
 	__u64 sampling_interval_bytes; /* that the distance above was drawn for */
 	__u64 inner_address;           /* the last block that a nested call returned */
-	__u64 inner_calls;             /* since the outermost call was entered */
+	__u64 inner_bytes;
+	__u64 inner_calls;   /* since the outermost call was entered */
+	__u64 freed_address; /* by a function that may call another's free with it; 0: none */
 	/* The last call whose return isn't probed: it may still be under way. */
 	__u64 skipped_stack_pointer;
 	__u64 skipped_address; /* of the probe */
+	__u64 skipped_cookie;
 	struct pending_call pending[PENDING_CALLS_MAX];
 	struct record_event_stack stack;
 	__u8 stack_copy[STACK_COPY_BYTES];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Takes the user stack of the current thread, at the return from a probed function: the instruction
- * pointer is the return address in the direct caller, which is thereby right with or without frame
+ * Takes the user stack of the current thread, at the return from a probed function or just before:
+ * the return address in the direct caller is given, and is thereby right with or without frame
  * pointers; the callers beyond it come from the frame pointer chain.
  *
  * The chain is believed only while it climbs the stack in sane steps: code without frame pointers
@@ -39,15 +39,16 @@ static __always_inline __u64 hash_add(__u64 hash, __u64 value)
  * Fills state->stack.frames and frame_count (at least 1) and returns the hash of the frames. The
  * count is kept in memory, not in a register: the verifier would follow every length on its own.
  */
-static __always_inline __u64 unwind_take(struct pt_regs *ctx, struct thread_state *state)
+static __always_inline __u64 unwind_take(struct pt_regs *ctx, __u64 return_address,
+					 struct thread_state *state)
 {
 	__u64 stack_pointer = PT_REGS_SP(ctx);
 	__u64 frame_pointer = PT_REGS_FP(ctx);
 	__u64 copied_bytes = STACK_COPY_BYTES;
-	__u64 hash = hash_add(stack_hash_seed, PT_REGS_IP(ctx));
+	__u64 hash = hash_add(stack_hash_seed, return_address);
 	struct frame_record record;
 
-	state->stack.frames[0] = PT_REGS_IP(ctx);
+	state->stack.frames[0] = return_address;
 	state->stack.frame_count = 1;
 	if (bpf_probe_read_user(state->stack_copy, STACK_COPY_BYTES, (void *)stack_pointer))
 		copied_bytes = 0; /* the stack ends sooner: frames are read one by one */

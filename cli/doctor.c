@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "allocators.h"
 #include "command.h"
 #include "json.h"
 #include "number.h"
@@ -70,11 +71,21 @@ static void doctor_show(const cJSON *answer)
 
 int doctor_main(struct options_global *global, int argc, char **argv)
 {
+	struct option options[] = {
+		{.name = "--allocators",
+		 .value_name = "PATH",
+		 .kind = OPTION_STRING,
+		 .help = "say instead which allocator functions of this program or library would "
+			 "be probed, at which address, why, and how their returns are seen; needs "
+			 "no daemon. Exits with 1 if there are none"},
+	};
 	struct options_line line = {
 		.command = "doctor",
 		.description = "Says what this kernel offers memwatch, what is missing and how to "
 			       "fix it, and "
 			       "what a probe costs here. Exits with 1 if something is missing.",
+		.options = options,
+		.option_count = sizeof(options) / sizeof(options[0]),
 	};
 	struct client_answer answer;
 	int exit_code;
@@ -82,6 +93,8 @@ int doctor_main(struct options_global *global, int argc, char **argv)
 
 	if (!options_parse(&line, global, argc, argv, NULL, &exit_code))
 		return exit_code;
+	if (options[0].is_set)
+		return allocators_explain(options[0].string, options_is_json(global));
 	exit_code = command_fetch(global, CLIENT_GET, "/api/v1/doctor", &answer);
 	if (exit_code != COMMAND_EXIT_FINE)
 		return exit_code;

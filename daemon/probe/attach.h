@@ -7,21 +7,10 @@
 #define MEMWATCH_PROBE_ATTACH_H
 
 #include "probe/object.h"
+#include "probe/point.h"
 
 #include <sys/types.h>
 
-struct probe_point {
-	uint64_t file_offset;
-	uint64_t cookie;
-	/* Where the file keeps the probe's semaphore (USDT), which the link raises; 0: none. */
-	uint64_t reference_counter_offset;
-	/*
-	 * The function's meaning needs its return: at the file offset the return address is on top
-	 * of the stack. Without it nothing may be attached that makes the kernel look for a return
-	 * address: a return probe, or a session.
-	 */
-	bool needs_return;
-};
 
 struct probe_link;
 

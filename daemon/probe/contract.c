@@ -110,6 +110,7 @@ static bool is_allocator_point(const struct probe_point *point)
 	uint64_t operation = RECORD_COOKIE_OPERATION(point->cookie);
 
 	return operation == RECORD_OPERATION_ALLOCATE || operation == RECORD_OPERATION_REALLOCATE ||
+	       operation == RECORD_OPERATION_RESIZE || operation == RECORD_OPERATION_EXIT ||
 	       operation == RECORD_OPERATION_FREE;
 }
 

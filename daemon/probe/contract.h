@@ -6,7 +6,10 @@
 #ifndef MEMWATCH_PROBE_CONTRACT_H
 #define MEMWATCH_PROBE_CONTRACT_H
 
+#include "probe/object.h"
 #include "probe/plan.h"
+
+#include "record.h"
 
 #define CONTRACT_PROVIDER "otel_memory"
 

@@ -1,29 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Reads the file piece by piece with pread and never maps it: whoever can write to the file could
- * cut it short under a mapping, and SIGBUS would end the daemon. No table is held in memory as a
- * whole, since names alone take 60 MB in libraries such as libtorch.
- */
+/* No table is held in memory as a whole: names alone take 60 MB in libraries such as libtorch. */
 #include "probe/elf_function.h"
 
-#include <elf.h>
+#include "probe/elf_program.h"
+
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#if defined(__x86_64__)
-#define NATIVE_MACHINE EM_X86_64
-#elif defined(__aarch64__)
-#define NATIVE_MACHINE EM_AARCH64
-#else
-#error "memwatch runs on x86-64 and aarch64"
-#endif
 
 /* Bounds on what a file may make us read and remember; real ones stay far below. */
-#define TABLE_BYTES_MAX   (64ULL << 20)
 #define PLACES_MAX        (1U << 20)
 #define CHUNK_BYTES       65536
 #define SYMBOLS_PER_CHUNK (CHUNK_BYTES / sizeof(Elf64_Sym))
@@ -51,13 +37,12 @@ struct place {
 };
 
 struct search {
-	int fd;
-	uint64_t file_bytes;
-	Elf64_Ehdr header;
-	Elf64_Phdr *segments; /* header.e_phnum */
-	Elf64_Shdr *sections; /* header.e_shnum */
+	const struct elf_program *program;
 
 	struct name *names;
+	/* Names by their last character, chained: index + 1, 0 ends. */
+	uint32_t first_name[256];
+	uint32_t *next_names;       /* name_count */
 	enum rank *ranks;           /* name_count */
 	struct elf_function *found; /* name_count, borrowed */
 	size_t name_count;
@@ -72,73 +57,6 @@ struct search {
 static size_t smaller(uint64_t a, size_t b)
 {
 	return a < b ? (size_t)a : b;
-}
-
-static int file_read(const struct search *search, uint64_t offset, void *buffer, size_t bytes)
-{
-	char *to = buffer;
-
-	if (offset > search->file_bytes || bytes > search->file_bytes - offset)
-		return -ENOEXEC;
-	while (bytes) {
-		ssize_t count = pread(search->fd, to, bytes, (off_t)offset);
-
-		if (count < 0 && errno == EINTR)
-			continue;
-		if (count < 0)
-			return -errno;
-		if (count == 0)
-			return -ENOEXEC; /* cut short meanwhile */
-		to += count;
-		offset += (uint64_t)count;
-		bytes -= (size_t)count;
-	}
-	return 0;
-}
-
-static int header_read(struct search *search)
-{
-	Elf64_Ehdr *header = &search->header;
-	struct stat status;
-	int error;
-
-	if (fstat(search->fd, &status))
-		return -errno;
-	if (!S_ISREG(status.st_mode))
-		return -ENOEXEC;
-	search->file_bytes = (uint64_t)status.st_size;
-	error = file_read(search, 0, header, sizeof(*header));
-	if (error)
-		return error;
-	if (memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 ||
-	    header->e_ident[EI_CLASS] != ELFCLASS64 || header->e_ident[EI_DATA] != ELFDATA2LSB ||
-	    header->e_machine != NATIVE_MACHINE)
-		return -ENOEXEC;
-	if (header->e_type != ET_EXEC && header->e_type != ET_DYN)
-		return -ENOEXEC;
-	return 0;
-}
-
-/* Reads a table of the header's; *table is NULL where there is none. The caller frees it. */
-static int header_read_table(const struct search *search, uint64_t offset, size_t count,
-			     size_t entry_bytes, size_t entry_bytes_expected, void **table)
-{
-	int error;
-
-	*table = NULL;
-	if (offset == 0 || count == 0)
-		return 0;
-	if (entry_bytes != entry_bytes_expected)
-		return -ENOEXEC;
-	*table = calloc(count, entry_bytes);
-	if (!*table)
-		return -ENOMEM;
-	error = file_read(search, offset, *table, count * entry_bytes);
-	if (error) {
-		free(*table);
-		*table = NULL;
-	}
-	return error;
 }
 
 static int places_add(struct search *search, uint64_t offset, size_t name)
@@ -172,16 +90,18 @@ static int places_find_in(struct search *search, const char *buffer, size_t hist
 	const char *end;
 
 	while ((end = memchr(from, 0, (size_t)(limit - from)))) {
-		for (size_t i = 0; i < search->name_count; i++) {
-			const struct name *name = &search->names[i];
+		uint32_t next = end > buffer ? search->first_name[(unsigned char)end[-1]] : 0;
+
+		for (; next; next = search->next_names[next - 1]) {
+			const struct name *name = &search->names[next - 1];
 			int error;
 
-			if (name->bytes == 0 || name->bytes > (size_t)(end - buffer) ||
-			    end[-1] != name->text[name->bytes - 1] ||
+			if (!name->bytes || name->bytes > (size_t)(end - buffer) ||
 			    memcmp(end - name->bytes, name->text, name->bytes) != 0)
 				continue;
-			error = places_add(
-				search, buffer_offset + (uint64_t)(end - name->bytes - buffer), i);
+			error = places_add(search,
+					   buffer_offset + (uint64_t)(end - name->bytes - buffer),
+					   next - 1);
 			if (error)
 				return error;
 		}
@@ -212,7 +132,8 @@ static int places_find(struct search *search, const Elf64_Shdr *strings)
 		size_t bytes = smaller(strings->sh_size - done, CHUNK_BYTES);
 		size_t kept_bytes;
 
-		error = file_read(search, strings->sh_offset + done, buffer + history_bytes, bytes);
+		error = elf_program_read(search->program, strings->sh_offset + done,
+					 buffer + history_bytes, bytes);
 		if (error)
 			goto out;
 		bytes += history_bytes;
@@ -235,23 +156,12 @@ out:
 static bool function_locate(const struct search *search, const Elf64_Sym *symbol,
 			    struct elf_function *function)
 {
-	for (size_t i = 0; i < search->header.e_phnum; i++) {
-		const Elf64_Phdr *segment = &search->segments[i];
-		uint64_t distance = symbol->st_value - segment->p_vaddr;
-		uint64_t left_bytes;
+	uint64_t left_bytes;
 
-		if (segment->p_type != PT_LOAD || !(segment->p_flags & PF_X) ||
-		    symbol->st_value < segment->p_vaddr || distance >= segment->p_filesz)
-			continue;
-		if (segment->p_offset > search->file_bytes ||
-		    segment->p_filesz > search->file_bytes - segment->p_offset)
-			return false;
-		left_bytes = segment->p_filesz - distance;
-		function->file_offset = segment->p_offset + distance;
-		function->size_bytes = smaller(symbol->st_size, left_bytes);
-		return function->file_offset != 0;
-	}
-	return false;
+	function->file_offset =
+		elf_program_code_offset(search->program, symbol->st_value, &left_bytes);
+	function->size_bytes = smaller(symbol->st_size, left_bytes);
+	return function->file_offset != 0;
 }
 
 static enum rank symbol_rank(const Elf64_Sym *symbol, bool is_dynamic, Elf64_Versym version)
@@ -308,12 +218,13 @@ static int symbols_search(struct search *search, const Elf64_Shdr *table,
 	for (uint64_t first = 0; first < symbol_count; first += SYMBOLS_PER_CHUNK) {
 		size_t count = smaller(symbol_count - first, SYMBOLS_PER_CHUNK);
 
-		error = file_read(search, table->sh_offset + first * sizeof(Elf64_Sym),
-				  chunk->symbols, count * sizeof(Elf64_Sym));
+		error = elf_program_read(search->program,
+					 table->sh_offset + first * sizeof(Elf64_Sym),
+					 chunk->symbols, count * sizeof(Elf64_Sym));
 		if (!error && versions)
-			error = file_read(search,
-					  versions->sh_offset + first * sizeof(Elf64_Versym),
-					  chunk->versions, count * sizeof(Elf64_Versym));
+			error = elf_program_read(search->program,
+						 versions->sh_offset + first * sizeof(Elf64_Versym),
+						 chunk->versions, count * sizeof(Elf64_Versym));
 		if (error)
 			break;
 		for (size_t i = 0; i < count; i++)
@@ -326,47 +237,31 @@ static int symbols_search(struct search *search, const Elf64_Shdr *table,
 	return error;
 }
 
-static const Elf64_Shdr *section_of_type(const struct search *search, uint32_t type)
-{
-	for (size_t i = 0; i < search->header.e_shnum; i++) {
-		if (search->sections[i].sh_type == type)
-			return &search->sections[i];
-	}
-	return NULL;
-}
-
-static int section_check(const struct search *search, const Elf64_Shdr *section)
-{
-	if (section->sh_offset > search->file_bytes ||
-	    section->sh_size > search->file_bytes - section->sh_offset)
-		return -ENOEXEC;
-	return section->sh_size > TABLE_BYTES_MAX ? -EFBIG : 0;
-}
-
 static int table_search(struct search *search, uint32_t type)
 {
-	const Elf64_Shdr *table = section_of_type(search, type);
+	const Elf64_Shdr *table = elf_program_section(search->program, type);
 	const Elf64_Shdr *versions = NULL;
 	const Elf64_Shdr *strings;
 	int error;
 
 	if (!table)
 		return 0;
-	if (table->sh_entsize != sizeof(Elf64_Sym) || table->sh_link >= search->header.e_shnum)
+	if (table->sh_entsize != sizeof(Elf64_Sym) ||
+	    table->sh_link >= search->program->header.e_shnum)
 		return -ENOEXEC;
-	strings = &search->sections[table->sh_link];
+	strings = &search->program->sections[table->sh_link];
 	if (strings->sh_type != SHT_STRTAB)
 		return -ENOEXEC;
-	error = section_check(search, table);
+	error = elf_program_check_section(search->program, table);
 	if (!error)
-		error = section_check(search, strings);
+		error = elf_program_check_section(search->program, strings);
 	if (!error && type == SHT_DYNSYM) {
-		versions = section_of_type(search, SHT_GNU_versym);
+		versions = elf_program_section(search->program, SHT_GNU_versym);
 		if (versions &&
 		    versions->sh_size / sizeof(Elf64_Versym) < table->sh_size / sizeof(Elf64_Sym))
 			error = -ENOEXEC;
 		else if (versions)
-			error = section_check(search, versions);
+			error = elf_program_check_section(search->program, versions);
 	}
 	if (!error)
 		error = places_find(search, strings);
@@ -379,50 +274,29 @@ static int names_prepare(struct search *search, const char *const *names)
 {
 	search->names = calloc(search->name_count, sizeof(*search->names));
 	search->ranks = calloc(search->name_count, sizeof(*search->ranks));
-	if (!search->names || !search->ranks)
+	search->next_names = calloc(search->name_count, sizeof(*search->next_names));
+	if (!search->names || !search->ranks || !search->next_names)
 		return -ENOMEM;
 	for (size_t i = 0; i < search->name_count; i++) {
 		size_t bytes = strlen(names[i]);
 
 		search->names[i] = (struct name){.text = names[i], .bytes = bytes};
+		if (bytes) {
+			uint32_t *first = &search->first_name[(unsigned char)names[i][bytes - 1]];
+
+			search->next_names[i] = *first;
+			*first = (uint32_t)i + 1;
+		}
 		if (bytes > search->longest_name_bytes)
 			search->longest_name_bytes = bytes;
 	}
 	return 0;
 }
 
-static int file_search(struct search *search)
+int elf_functions_find_in(const struct elf_program *program, const char *const *names,
+			  size_t name_count, struct elf_function *found)
 {
-	const Elf64_Ehdr *header = &search->header;
-	void *table;
-	int error = header_read(search);
-
-	if (error)
-		return error;
-	error = header_read_table(search, header->e_phoff, header->e_phnum, header->e_phentsize,
-				  sizeof(Elf64_Phdr), &table);
-	if (error)
-		return error;
-	search->segments = table;
-	error = header_read_table(search, header->e_shoff, header->e_shnum, header->e_shentsize,
-				  sizeof(Elf64_Shdr), &table);
-	if (error)
-		return error;
-	search->sections = table;
-	/* Counts without a table, and counts kept elsewhere because they don't fit: object files.
-	 */
-	if (!search->segments)
-		search->header.e_phnum = 0;
-	if (!search->sections)
-		search->header.e_shnum = 0;
-	error = table_search(search, SHT_DYNSYM);
-	return error ? error : table_search(search, SHT_SYMTAB);
-}
-
-int elf_functions_find(int fd, const char *const *names, size_t name_count,
-		       struct elf_function *found)
-{
-	struct search search = {.fd = fd, .found = found, .name_count = name_count};
+	struct search search = {.program = program, .found = found, .name_count = name_count};
 	int result;
 
 	if (name_count == 0)
@@ -430,15 +304,31 @@ int elf_functions_find(int fd, const char *const *names, size_t name_count,
 	memset(found, 0, name_count * sizeof(*found));
 	result = names_prepare(&search, names);
 	if (!result)
-		result = file_search(&search);
+		result = table_search(&search, SHT_DYNSYM);
+	if (!result)
+		result = table_search(&search, SHT_SYMTAB);
 	if (result)
 		memset(found, 0, name_count * sizeof(*found));
 	for (size_t i = 0; i < name_count; i++)
 		result += found[i].file_offset != 0;
 	free(search.places);
-	free(search.sections);
-	free(search.segments);
+	free(search.next_names);
 	free(search.ranks);
 	free(search.names);
+	return result;
+}
+
+int elf_functions_find(int fd, const char *const *names, size_t name_count,
+		       struct elf_function *found)
+{
+	struct elf_program program;
+	int result = elf_program_open(fd, &program);
+
+	if (result) {
+		memset(found, 0, name_count * sizeof(*found));
+		return result;
+	}
+	result = elf_functions_find_in(&program, names, name_count, found);
+	elf_program_close(&program);
 	return result;
 }

@@ -1,12 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "probe/probe_address.h"
 
+#include "probe/x86_register.h"
+
 #include <capstone/capstone.h>
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 /* No x86 instruction is longer. */
 #define INSTRUCTION_BYTES_MAX 15
+
+#define ARGUMENTS 6
+/* The index behind the registers': a copy on its way. */
+#define SPARE X86_REGISTERS
 
 /* The walk from the entry on, and the way that it took. */
 struct walk {
@@ -15,8 +22,8 @@ struct walk {
 	cs_insn *scanned;     /* where a scan over the whole function stands */
 	const uint8_t *code;
 	size_t code_size;
-	unsigned argument_count;
-	bool needs_return;
+	const struct probe_request *request;
+	int8_t holds[X86_REGISTERS + 1]; /* which argument each register holds here, or -1 */
 	bool seeks_null_check;
 	bool is_past_null_check;
 	bool is_null_flagged; /* the zero flag says whether the first argument is null */
@@ -60,30 +67,23 @@ static bool instruction_is_emulated(const cs_insn *instruction)
 	}
 }
 
-/* The register's number as an argument, or -1. All its parts count: a write to any changes it. */
-static int register_argument(unsigned reg)
+/* A register that holds the argument and that a probe's cookie can name, or -1. */
+static int argument_register(const struct walk *walk, int argument)
 {
-	static const x86_reg parts[][5] = {
-		{X86_REG_RDI, X86_REG_EDI, X86_REG_DI, X86_REG_DIL},
-		{X86_REG_RSI, X86_REG_ESI, X86_REG_SI, X86_REG_SIL},
-		{X86_REG_RDX, X86_REG_EDX, X86_REG_DX, X86_REG_DL, X86_REG_DH},
-		{X86_REG_RCX, X86_REG_ECX, X86_REG_CX, X86_REG_CL, X86_REG_CH},
-		{X86_REG_R8, X86_REG_R8D, X86_REG_R8W, X86_REG_R8B},
-		{X86_REG_R9, X86_REG_R9D, X86_REG_R9W, X86_REG_R9B},
-	};
-
-	for (int argument = 0; argument < 6; argument++) {
-		for (int part = 0; part < 5; part++) {
-			if (reg != X86_REG_INVALID && reg == parts[argument][part])
-				return argument;
-		}
-	}
+	if (walk->holds[argument] == argument)
+		return argument;
+	for (int number = 0; number <= PROBE_REGISTER_RAX; number++)
+		if (walk->holds[number] == argument && number != PROBE_REGISTER_R9)
+			return number;
 	return -1;
 }
 
-static bool register_is_stack_pointer(unsigned reg)
+static bool argument_is_held(const struct walk *walk, int argument)
 {
-	return reg == X86_REG_RSP || reg == X86_REG_ESP || reg == X86_REG_SP || reg == X86_REG_SPL;
+	for (int number = 0; number < X86_REGISTERS; number++)
+		if (walk->holds[number] == argument)
+			return true;
+	return false;
 }
 
 /*
@@ -146,22 +146,41 @@ static bool instruction_keeps_flags(unsigned id)
 	}
 }
 
-static const char *write_objection(const struct walk *walk, unsigned reg)
+static const char *write_objection(struct walk *walk, unsigned reg)
 {
-	int argument = register_argument(reg);
+	int number = x86_register_number(reg);
+	int argument = number < 0 ? -1 : walk->holds[number];
 
-	if (argument >= 0 && (unsigned)argument < walk->argument_count)
-		return "overwrites an argument";
-	if (walk->needs_return && register_is_stack_pointer(reg))
+	if (argument >= 0) {
+		walk->holds[number] = -1;
+		if (walk->request->arguments_stay || !argument_is_held(walk, argument))
+			return "overwrites an argument";
+	}
+	if (walk->request->needs_return && x86_register_is_stack_pointer(reg))
 		return "moves %rsp";
 	return NULL;
 }
 
+/* Of `mov %rdi,%rsi`: the argument that the destination will hold; -1 of anything else. */
+static int instruction_copies(const struct walk *walk)
+{
+	const cs_x86 *x86 = &walk->instruction->detail->x86;
+	int from;
+
+	if (walk->instruction->id != X86_INS_MOV || x86->op_count != 2 ||
+	    x86_register_whole(&x86->operands[1]) < 0)
+		return -1;
+	from = x86_register_whole(&x86->operands[0]);
+	return from < 0 ? -1 : walk->holds[from];
+}
+
 /* Why the walk may not go past the instruction; NULL: it may. */
-static const char *instruction_objection(const struct walk *walk)
+static const char *instruction_objection(struct walk *walk)
 {
 	const cs_insn *instruction = walk->instruction;
 	const cs_x86 *x86 = &instruction->detail->x86;
+	int copied = instruction_copies(walk);
+	const char *objection = NULL;
 	cs_regs read;
 	cs_regs written;
 	uint8_t read_count = 0;
@@ -172,30 +191,37 @@ static const char *instruction_objection(const struct walk *walk)
 	if (cs_regs_access(walk->disassembler, instruction, read, &read_count, written,
 			   &written_count))
 		return "has unknown effects";
-	for (unsigned i = 0; i < written_count; i++) {
-		const char *objection = write_objection(walk, written[i]);
-
-		if (objection)
-			return objection;
-	}
+	/* Before the destination is overwritten its copy is the argument's as well. */
+	if (copied >= 0)
+		walk->holds[SPARE] = (int8_t)copied;
+	for (unsigned i = 0; i < written_count && !objection; i++)
+		objection = write_objection(walk, written[i]);
 	/* In AT&T order the destination is last; capstone 4 doesn't say of all that it is written.
 	 */
-	if (x86->op_count > 0 && x86->operands[x86->op_count - 1].type == X86_OP_REG &&
+	if (!objection && x86->op_count > 0 &&
+	    x86->operands[x86->op_count - 1].type == X86_OP_REG &&
 	    instruction->id != X86_INS_TEST && instruction->id != X86_INS_CMP &&
 	    instruction->id != X86_INS_BT && instruction->id != X86_INS_PUSH)
-		return write_objection(walk, x86->operands[x86->op_count - 1].reg);
-	return NULL;
+		objection = write_objection(walk, x86->operands[x86->op_count - 1].reg);
+	walk->holds[SPARE] = -1;
+	if (copied >= 0 && !objection)
+		walk->holds[x86_register_whole(&x86->operands[1])] = (int8_t)copied;
+	return objection;
 }
 
-static bool instruction_compares_first_argument_with_null(const cs_insn *instruction)
+static bool instruction_compares_first_argument_with_null(const struct walk *walk)
 {
+	const cs_insn *instruction = walk->instruction;
 	const cs_x86_op *operands = instruction->detail->x86.operands;
+	int number;
 
-	if (instruction->detail->x86.op_count != 2 || operands[1].type != X86_OP_REG ||
-	    operands[1].reg != X86_REG_RDI)
+	if (instruction->detail->x86.op_count != 2)
+		return false;
+	number = x86_register_whole(&operands[1]);
+	if (number < 0 || walk->holds[number] != 0)
 		return false;
 	if (instruction->id == X86_INS_TEST)
-		return operands[0].type == X86_OP_REG && operands[0].reg == X86_REG_RDI;
+		return x86_register_whole(&operands[0]) == number;
 	return instruction->id == X86_INS_CMP && operands[0].type == X86_OP_IMM &&
 	       operands[0].imm == 0;
 }
@@ -307,6 +333,19 @@ static const char *instruction_name(const struct walk *walk)
 	return name ? name : "an instruction";
 }
 
+/* "; %rdi is in %rsi", for each argument that is elsewhere. */
+static void say_moved(const struct walk *walk, struct probe_address *chosen)
+{
+	for (unsigned i = 0; i < ARGUMENTS; i++) {
+		size_t used = strlen(chosen->reason);
+
+		if (chosen->registers[i] != i)
+			snprintf(chosen->reason + used, sizeof(chosen->reason) - used,
+				 "; %%%s is in %%%s", x86_register_name(walk->disassembler, (int)i),
+				 x86_register_name(walk->disassembler, chosen->registers[i]));
+	}
+}
+
 static void choose_instruction(struct probe_address *chosen, uint64_t offset,
 			       const struct walk *walk)
 {
@@ -318,10 +357,16 @@ static void choose_instruction(struct probe_address *chosen, uint64_t offset,
 		.is_emulated = true,
 		.is_past_null_check = walk->is_past_null_check,
 	};
+	for (unsigned i = 0; i < ARGUMENTS; i++) {
+		chosen->registers[i] = (uint8_t)i;
+		if (i < walk->request->argument_count)
+			chosen->registers[i] = (uint8_t)argument_register(walk, (int)i);
+	}
 	snprintf(chosen->reason, sizeof(chosen->reason), "%.16s%s%.8s at +%u%s",
 		 instruction_name(walk), has_operand ? " " : "",
 		 has_operand ? walk->instruction->op_str : "", chosen->offset_bytes,
 		 walk->is_past_null_check ? " after the null check of %rdi" : "");
+	say_moved(walk, chosen);
 }
 
 /* Says why the walk ends at `offset`, unless it has found an address before. */
@@ -342,6 +387,9 @@ static bool walk_consider(const struct walk *walk, uint64_t offset, struct probe
 	if (chosen->is_emulated && !walk->is_past_null_check)
 		return true;
 	ambiguity = walk_ambiguity(walk, offset);
+	for (unsigned i = 0; i < walk->request->argument_count && !ambiguity; i++)
+		if (argument_register(walk, (int)i) < 0)
+			ambiguity = "has an argument in a register that probes don't look at";
 	if (ambiguity) {
 		choose_entry(chosen, offset, instruction_name(walk), ambiguity);
 		return false;
@@ -375,7 +423,7 @@ static uint64_t walk_step(struct walk *walk, uint64_t offset, struct probe_addre
 		return 0;
 	}
 	if (!instruction_keeps_flags(instruction->id))
-		walk->is_null_flagged = instruction_compares_first_argument_with_null(instruction);
+		walk->is_null_flagged = instruction_compares_first_argument_with_null(walk);
 	return offset + instruction->size;
 }
 
@@ -401,19 +449,20 @@ static void walk_close(struct walk *walk)
 		cs_close(&walk->disassembler);
 }
 
-void probe_address_choose(const uint8_t *code, size_t code_size, unsigned argument_count,
-			  bool needs_return, bool skips_null, struct probe_address *chosen)
+void probe_address_choose(const uint8_t *code, size_t code_size,
+			  const struct probe_request *request, struct probe_address *chosen)
 {
 	struct walk walk = {
 		.code = code,
 		.code_size = code_size,
-		.argument_count = argument_count,
-		.needs_return = needs_return,
-		.seeks_null_check = skips_null && argument_count > 0,
+		.request = request,
+		.seeks_null_check = request->skips_null && request->argument_count > 0,
 	};
 	uint64_t offset = 0;
 
-	*chosen = (struct probe_address){0};
+	for (unsigned i = 0; i <= X86_REGISTERS; i++)
+		walk.holds[i] = (int8_t)(i < request->argument_count ? (int)i : -1);
+	*chosen = (struct probe_address){.registers = {0, 1, 2, 3, 4, 5}};
 	if (walk_open(&walk)) {
 		choose_entry(chosen, 0, "code", "cannot be decoded: no disassembler");
 	} else {

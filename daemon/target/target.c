@@ -158,6 +158,15 @@ static int explain_watch_error(int error, int pid, struct process_error *message
 	return error;
 }
 
+/* Nothing failed: what its files bring can't be probed. */
+static bool has_shortcoming(const struct target *target)
+{
+	for (size_t i = 0; i < target->module_count; i++)
+		if (target->modules[i].plan.shortcoming[0])
+			return true;
+	return false;
+}
+
 static int explain_no_allocator(const struct target *target, struct process_error *message)
 {
 	int pid = (int)target->identity.pid;
@@ -171,10 +180,10 @@ static int explain_no_allocator(const struct target *target, struct process_erro
 			  pid, address_space_unreadable(target->space));
 	else
 		set_error(message,
-			  "process %d uses no allocator that memwatch knows (glibc, shared or "
-			  "statically linked with its symbols kept)",
+			  "process %d uses no allocator that memwatch knows (glibc, musl, "
+			  "jemalloc, tcmalloc, mimalloc, or another that defines malloc)",
 			  pid);
-	return target->attach_failure[0] ? -EIO : -ENOEXEC;
+	return target->attach_failure[0] && !has_shortcoming(target) ? -EIO : -ENOEXEC;
 }
 
 int target_watch(struct target_table *table, pid_t pid, uint64_t sampling_interval_bytes,

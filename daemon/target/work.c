@@ -286,6 +286,14 @@ static int plan_contract(struct target_work *work, struct work_item *item)
 	return error;
 }
 
+/* What of the process's allocations can't be seen, though nothing failed. */
+static void note_shortcoming(struct work_item *item)
+{
+	if (item->probed.plan.shortcoming[0])
+		snprintf(item->failure, sizeof(item->failure), "%s (%s)",
+			 item->probed.plan.shortcoming, module_path(item->probed.module));
+}
+
 static void run_item(struct target_work *work, struct work_item *item)
 {
 	struct probe_plan *plan = &item->probed.plan;
@@ -302,9 +310,11 @@ static void run_item(struct target_work *work, struct work_item *item)
 		item->is_skipped = true;
 		return;
 	}
-	probe_plan_make(module_fd(item->probed.module), plan);
+	probe_plan_make(module_fd(item->probed.module), PROBE_RETURN_TRAMPOLINE, plan);
 	if (!item->error && work->is_contract)
 		item->error = plan_contract(work, item);
+	else if (!item->error)
+		note_shortcoming(item);
 	work->plan_seconds += clock_monotonic_seconds() - began;
 	if (!item->error)
 		item->error = attach(work, item);

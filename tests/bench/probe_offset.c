@@ -32,7 +32,11 @@ static int offset_print(int fd, const char *name, const struct elf_function *fun
 	if (size < 0)
 		return -errno;
 	/* An allocation's return is probed too; free's null argument costs nothing. */
-	probe_address_choose(code, (size_t)size, 1, is_allocation, !is_allocation, &chosen);
+	probe_address_choose(code, (size_t)size,
+			     &(struct probe_request){.argument_count = 1,
+						     .needs_return = is_allocation,
+						     .skips_null = !is_allocation},
+			     &chosen);
 	printf("%s %#" PRIx64 " %#" PRIx64 " %s\n", name, function->file_offset,
 	       function->file_offset + chosen.offset_bytes, chosen.reason);
 	return 0;

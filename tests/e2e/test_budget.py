@@ -5,7 +5,6 @@ What probes may cost a process, and what happens when they cost more.
 How fast a program runs depends on the machine: budgets here are so low, or so high, that any speed
 is on one side of them.
 """
-import math
 
 import pytest
 
@@ -236,9 +235,10 @@ def test_sampling_over_budget_is_made_coarser_and_stays_unbiased(daemon, run):
     made from the daemon's own costs, so that the samples are over budget and the rest is not.
     """
     sampled_seconds, unsampled_seconds = pair_costs_seconds(daemon)
-    pairs_per_second = int(0.1 / sampled_seconds)
+    pairs_per_second = int(0.3 / sampled_seconds)
     unsampled_share = pairs_per_second * unsampled_seconds
-    budget_percent = math.ceil(100 * (unsampled_share + 0.3 * (0.1 - unsampled_share)) / 0.9)
+    # In the middle between all of it and what remains, which an interval is raised to nine tenths of.
+    budget_percent = int(100 * (unsampled_share / 0.9 + 0.3) / 2)
     program = run("load")
     daemon.ctl("watch", "--pid", program.pid, "--interval", 16, "--budget", budget_percent)
     program.tell(f"pace {pairs_per_second}")

@@ -19,12 +19,14 @@ CLEAN = {
     "daemon/main.c": '#include "config.h"\n#include "serve/serve.h"\n#include "log.h"\n',
     "daemon/probe/attach.h": '#include "record.h"\n',
     "daemon/probe/attach.c": '#include "probe/attach.h"\n#include "memwatch.skel.h"\n',
+    "daemon/probe/plan.h": "",
     "daemon/symbol/module.h": "",
     "daemon/account/site.c": '#include "symbol/module.h"\n#include "log.h"\n#include <stdio.h>\n',
     "daemon/view/view.h": "",
     "daemon/serve/serve.h": '#include "view/view.h"\n',
     "cli/client.h": "",
     "cli/main.c": '#include "client.h"\n',
+    "cli/allocators.c": '#include "probe/plan.h"\n',
 }
 
 
@@ -53,6 +55,8 @@ def test_a_tree_in_order_passes(tmp_path):
     ("bpf/fault.bpf.c", "../daemon/view/view.h"),
     ("cli/leaks.c", "view/view.h"),
     ("cli/leaks.c", "record.h"),
+    ("cli/leaks.c", "probe/plan.h"),                 # for cli/allocators.c alone
+    ("cli/allocators.c", "probe/attach.h"),          # and no more than that
     ("daemon/view/leaks.c", "../../cli/client.h"),
     ("daemon/probe/x.h", "missing.h"),
 ])

@@ -6,15 +6,25 @@ PROGRAM_CFLAGS := -O1 -g -fno-omit-frame-pointer -fno-optimize-sibling-calls -fn
 	$(PROGRAM_WARN) -D_GNU_SOURCE
 PROGRAM_OBJECT := $(PROGRAM_DIR)/program.o
 
+# Allocators, as a program is linked with them; preloaded ones need no build of their own.
+ALLOCATOR_BUILDS := jemalloc jemalloc_static tcmalloc tcmalloc_static mimalloc
+jemalloc_LINK        := -ljemalloc
+jemalloc_static_LINK := -Wl,-Bstatic -ljemalloc -Wl,-Bdynamic -lstdc++ -lm -pthread
+tcmalloc_LINK        := -ltcmalloc_minimal
+tcmalloc_static_LINK := -Wl,-Bstatic -ltcmalloc_minimal -Wl,-Bdynamic -lstdc++ -lm -pthread
+mimalloc_LINK        := -lmimalloc
+
 # Linked with program.c; the rest needs rules of its own.
 # In machine code, or about x86's own registers.
 X86_PROGRAMS   := checkpointer jit rseq shadow_stack
 PROGRAM_NAMES  := $(filter-out program plugin contract_plugin bare tiny32 $(X86_PROGRAMS), \
 	$(patsubst tests/programs/%.c,%,$(wildcard tests/programs/*.c)))
 PROGRAMS       := $(PROGRAM_NAMES:%=$(PROGRAM_DIR)/%) $(addprefix $(PROGRAM_DIR)/, \
-	allocators_static checksums_static allocators_without_frame_pointer bare cxx plugin.so \
-	contract_O0 contract_O2 contract_static contract_without_semaphores \
-	contract_partly_unusable contract_plugin.so)
+	allocators_static checksums_static allocators_without_frame_pointer bare cxx operators \
+	plugin.so contract_O0 contract_O2 contract_static contract_without_semaphores \
+	contract_partly_unusable contract_plugin.so \
+	$(addprefix families_,$(ALLOCATOR_BUILDS) musl musl_static) \
+	$(addprefix operators_,$(ALLOCATOR_BUILDS)))
 ifeq ($(ARCH),x86)
 PROGRAMS       += $(PROGRAM_DIR)/tiny32 $(X86_PROGRAMS:%=$(PROGRAM_DIR)/%)
 endif
@@ -43,6 +53,26 @@ $(PROGRAM_DIR)/checksums_static: tests/programs/checksums.c $(PROGRAM_OBJECT)
 # As distributions build: the direct caller must be right without frame pointers too.
 $(PROGRAM_DIR)/allocators_without_frame_pointer: tests/programs/allocators.c $(PROGRAM_OBJECT)
 	$(CC) -std=gnu11 $(PROGRAM_CFLAGS) -O2 -fomit-frame-pointer -o $@ $< $(PROGRAM_OBJECT)
+
+$(PROGRAM_DIR)/operators: tests/programs/operators.cpp $(PROGRAM_OBJECT)
+	$(CXX) -std=gnu++17 $(PROGRAM_CFLAGS) -o $@ $< $(PROGRAM_OBJECT)
+
+$(PROGRAM_DIR)/families_%: tests/programs/families.c $(PROGRAM_OBJECT)
+	$(CC) -std=gnu11 $(PROGRAM_CFLAGS) -o $@ $< $(PROGRAM_OBJECT) -Wl,--no-as-needed $($*_LINK)
+
+$(PROGRAM_DIR)/heaps: tests/programs/heaps.c $(PROGRAM_OBJECT)
+	$(CC) -std=gnu11 $(PROGRAM_CFLAGS) -o $@ $< $(PROGRAM_OBJECT) -Wl,--no-as-needed \
+		$(jemalloc_LINK) $(mimalloc_LINK) $(tcmalloc_LINK)
+
+$(PROGRAM_DIR)/operators_%: tests/programs/operators.cpp $(PROGRAM_OBJECT)
+	$(CXX) -std=gnu++17 $(PROGRAM_CFLAGS) -o $@ $< $(PROGRAM_OBJECT) -Wl,--no-as-needed \
+		$($*_LINK)
+
+# musl has headers of its own, so that program.c is built anew.
+$(PROGRAM_DIR)/families_musl $(PROGRAM_DIR)/families_musl_static: \
+		tests/programs/families.c tests/programs/program.c tests/programs/program.h | $(PROGRAM_DIR)
+	musl-gcc -std=gnu11 $(PROGRAM_CFLAGS) $(if $(findstring static,$@),-static) -o $@ \
+		$(filter %.c,$^)
 
 $(PROGRAM_DIR)/plugin.so: tests/programs/plugin.c $(PROGRAM_OBJECT)
 	$(CC) -std=gnu11 $(PROGRAM_CFLAGS) -fPIC -shared -o $@ $< $(PROGRAM_OBJECT)

@@ -17,7 +17,11 @@ static struct probe_address choose(const uint8_t *code, size_t code_size, unsign
 	struct probe_address chosen;
 
 	memset(&chosen, 0xff, sizeof(chosen));
-	probe_address_choose(code, code_size, argument_count, needs_return, skips_null, &chosen);
+	probe_address_choose(code, code_size,
+			     &(struct probe_request){.argument_count = argument_count,
+						     .needs_return = needs_return,
+						     .skips_null = skips_null},
+			     &chosen);
 	assert_non_null(memchr(chosen.reason, 0, sizeof(chosen.reason)));
 	return chosen;
 }

@@ -383,8 +383,14 @@ static void test_probe_addresses_in_libc_are_right_by_objdump(void **state)
 		assert_true(found[i].size_bytes > 0 && found[i].size_bytes <= sizeof(code));
 		assert_int_equal(pread(fd, code, found[i].size_bytes, (off_t)found[i].file_offset),
 				 found[i].size_bytes);
-		probe_address_choose(code, found[i].size_bytes, probed.argument_count,
-				     probed.needs_return, frees, &probed.chosen);
+		probe_address_choose(code, found[i].size_bytes,
+				     &(struct probe_request){
+					     .argument_count = probed.argument_count,
+					     .needs_return = probed.needs_return,
+					     .skips_null = frees,
+					     .arguments_stay = true,
+				     },
+				     &probed.chosen);
 		print_message("%-15s %s\n", probed.name, probed.chosen.reason);
 		line_count =
 			listing_read(libc.path, probed.entry, probed.entry + found[i].size_bytes,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A watched program, which is told what to do and answers with its own ledger."""
 import json
+import os
 import selectors
 import subprocess
 import time
@@ -11,14 +12,18 @@ from harness import paths
 class Program:
     ANSWER_SECONDS = 60
 
-    def __init__(self, *command, user=None):
-        """command: a program of tests/programs with its arguments, or a path with a slash."""
+    def __init__(self, *command, user=None, environment=None):
+        """
+        command: a program of tests/programs with its arguments, or a path with a slash.
+        environment: variables beside those that we have ourselves.
+        """
         name, *arguments = (str(word) for word in command)
         self.executable = name if "/" in name else str(paths.PROGRAMS / name)
         self._pending = b""
         self.process = subprocess.Popen(
             [self.executable, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, bufsize=0, user=user, group=user,
+            env={**os.environ, **(environment or {})},
             extra_groups=None if user is None else [])
         self.pid = self.process.pid
         try:
