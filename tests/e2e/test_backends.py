@@ -197,7 +197,7 @@ def test_a_neighbour_gets_no_probe(daemon, run):
 
 
 def test_a_forked_child_loses_the_probes_it_inherits(daemon, backend, run):
-    """With perf one by one, at the first hit of each."""
+    """With perf one by one, at the first hit of each, unless somebody else listens there too."""
     program = run("forks")
     daemon.watch(program)
     program.tell("allocate")
