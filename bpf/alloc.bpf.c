@@ -318,8 +318,35 @@ static __always_inline void leave(const struct call *call)
 		COUNT(call->hits->idle_returns);
 }
 
-/* Any probe but at a session or a return: an entry, or an exit. */
-static __always_inline int enter(struct pt_regs *ctx)
+SEC("uprobe")
+int allocator_session(struct pt_regs *ctx)
+{
+	struct call call;
+
+	if (!probe_open(&call, ctx))
+		return SKIP_RETURN;
+	if (session_is_return(ctx)) {
+		leave(&call);
+		return 0;
+	}
+	COUNT(call.hits->allocations);
+	count_stepped(&call);
+	return enter_call(&call, RECORD_COOKIE_OPERATION(call.cookie)) ? SKIP_RETURN : PROBE_RETURN;
+}
+
+/*
+ * At an entry or an exit, of every function or, beside a session, of those that have no return
+ * worth seeing. These must not be in the session: for one the kernel takes what lies on top of the
+ * stack for the return address, and replaces it whenever a listener has not said that it wants no
+ * return. The listener of another process that maps the same file is not even asked
+ * (uprobe_prog_run in kernel/trace/bpf_trace.c, handler_chain in kernel/events/uprobes.c). So the
+ * return of each of its frees would be probed for nothing; and in the midst of a function, where
+ * something else is on top of the stack, the program would break.
+ *
+ * Anything but 0 would take the breakpoint out, by a multi link before 6.13.
+ */
+SEC("uprobe")
+int allocator_entry(struct pt_regs *ctx)
 {
 	struct call opened, *call = &opened;
 	__u32 operation;
@@ -352,43 +379,6 @@ static __always_inline int enter(struct pt_regs *ctx)
 		enter_call(call, operation);
 	}
 	return 0;
-}
-
-SEC("uprobe")
-int allocator_session(struct pt_regs *ctx)
-{
-	struct call call;
-
-	if (!probe_open(&call, ctx))
-		return SKIP_RETURN;
-	if (session_is_return(ctx)) {
-		leave(&call);
-		return 0;
-	}
-	COUNT(call.hits->allocations);
-	count_stepped(&call);
-	return enter_call(&call, RECORD_COOKIE_OPERATION(call.cookie)) ? SKIP_RETURN : PROBE_RETURN;
-}
-
-/*
- * For what has no return worth seeing. That must not be a session: for one the kernel takes what
- * lies on top of the stack for the return address, and replaces it whenever a listener has not said
- * that it wants no return. The listener of another process that maps the same file is not even
- * asked (uprobe_prog_run in kernel/trace/bpf_trace.c, handler_chain in kernel/events/uprobes.c). So
- * the return of each of its frees would be probed for nothing; and in the midst of a function,
- * where something else is on top of the stack, the program would break.
- */
-SEC("uprobe")
-int allocator_alone(struct pt_regs *ctx)
-{
-	return enter(ctx);
-}
-
-/* Of every function. Anything but 0 would take the breakpoint out, by a multi link before 6.13. */
-SEC("uprobe")
-int allocator_entry(struct pt_regs *ctx)
-{
-	return enter(ctx);
 }
 
 /* Of functions whose return matters. */

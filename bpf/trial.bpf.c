@@ -54,23 +54,12 @@ int trial_session(struct pt_regs *ctx)
 	return argument == RECORD_TRIAL_SKIPS_RETURN;
 }
 
-static __always_inline int enter(struct pt_regs *ctx)
+SEC("uprobe")
+int trial_entry(struct pt_regs *ctx)
 {
 	if (is_entry(ctx))
 		count(0, PT_REGS_PARM1(ctx));
 	return 0;
-}
-
-SEC("uprobe")
-int trial_entry(struct pt_regs *ctx)
-{
-	return enter(ctx);
-}
-
-SEC("uprobe")
-int trial_alone(struct pt_regs *ctx)
-{
-	return enter(ctx);
 }
 
 SEC("uprobe")

@@ -20,7 +20,9 @@
 #endif
 
 /* Bounds on what a file may make us read; real ones stay far below. */
-#define TABLE_BYTES_MAX     (64ULL << 20)
+#define TABLE_BYTES_MAX (64ULL << 20)
+/* Linked files have some dozens of sections, and names for them of less than a KiB. */
+#define NAMES_BYTES_MAX     (1ULL << 20)
 #define DYNAMIC_ENTRIES_MAX 4096
 
 int elf_program_read(const struct elf_program *program, uint64_t offset, void *buffer, size_t bytes)
@@ -131,8 +133,8 @@ void elf_program_close(struct elf_program *program)
 {
 	free(program->segments);
 	free(program->sections);
-	program->segments = NULL;
-	program->sections = NULL;
+	free(program->section_names);
+	*program = (struct elf_program){.fd = -1};
 }
 
 const Elf64_Shdr *elf_program_section(const struct elf_program *program, uint32_t type)
@@ -144,10 +146,50 @@ const Elf64_Shdr *elf_program_section(const struct elf_program *program, uint32_
 	return NULL;
 }
 
+int elf_program_read_section_names(struct elf_program *program)
+{
+	size_t index = program->header.e_shstrndx;
+	const Elf64_Shdr *section;
+
+	if (index >= program->header.e_shnum)
+		return 0;
+	section = &program->sections[index];
+	if (section->sh_type != SHT_STRTAB)
+		return -ENOEXEC;
+	if (section->sh_size > NAMES_BYTES_MAX)
+		return -EFBIG;
+	program->section_names = calloc(1, section->sh_size + 1);
+	if (!program->section_names)
+		return -ENOMEM;
+	program->section_names_bytes = section->sh_size;
+	return elf_program_read(program, section->sh_offset, program->section_names,
+				section->sh_size);
+}
+
+static bool section_is_within(const struct elf_program *program, const Elf64_Shdr *section)
+{
+	return section->sh_offset <= program->file_bytes &&
+	       section->sh_size <= program->file_bytes - section->sh_offset;
+}
+
+const Elf64_Shdr *elf_program_named_section(const struct elf_program *program, const char *name,
+					    uint32_t type)
+{
+	for (size_t i = 0; i < program->header.e_shnum; i++) {
+		const Elf64_Shdr *section = &program->sections[i];
+
+		if (section->sh_type == type && !(section->sh_flags & SHF_COMPRESSED) &&
+		    section->sh_name < program->section_names_bytes &&
+		    strcmp(program->section_names + section->sh_name, name) == 0 &&
+		    section_is_within(program, section))
+			return section;
+	}
+	return NULL;
+}
+
 int elf_program_check_section(const struct elf_program *program, const Elf64_Shdr *section)
 {
-	if (section->sh_offset > program->file_bytes ||
-	    section->sh_size > program->file_bytes - section->sh_offset)
+	if (!section_is_within(program, section))
 		return -ENOEXEC;
 	return section->sh_size > TABLE_BYTES_MAX ? -EFBIG : 0;
 }
@@ -192,6 +234,22 @@ uint64_t elf_program_code_offset(const struct elf_program *program, uint64_t add
 	if (left_bytes)
 		*left_bytes = is_code ? segment->p_filesz - distance : 0;
 	return is_code ? segment->p_offset + distance : 0;
+}
+
+uint64_t elf_program_file_offset(const struct elf_program *program, uint64_t address, size_t bytes,
+				 uint32_t flags)
+{
+	for (size_t i = 0; i < program->header.e_phnum; i++) {
+		const Elf64_Phdr *segment = &program->segments[i];
+		uint64_t distance = address - segment->p_vaddr;
+
+		if (segment->p_type == PT_LOAD && (segment->p_flags & flags) == flags &&
+		    address >= segment->p_vaddr && distance < segment->p_filesz &&
+		    bytes <= segment->p_filesz - distance)
+			return segment_is_within(program, segment) ? segment->p_offset + distance
+								   : 0;
+	}
+	return 0;
 }
 
 static void dynamic_read(const struct elf_program *program, const Elf64_Phdr *segment,

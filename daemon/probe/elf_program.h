@@ -14,6 +14,8 @@ struct elf_program {
 	Elf64_Ehdr header;
 	Elf64_Phdr *segments; /* header.e_phnum */
 	Elf64_Shdr *sections; /* header.e_shnum */
+	char *section_names;  /* ends with a NUL of ours; NULL: not read */
+	size_t section_names_bytes;
 };
 
 /* 0, -ENOEXEC when it is no 64-bit program or library of this machine, or -errno. */
@@ -26,6 +28,11 @@ int elf_program_read(const struct elf_program *program, uint64_t offset, void *b
 
 /* The first of its type, NULL: none. */
 const Elf64_Shdr *elf_program_section(const struct elf_program *program, uint32_t type);
+/* For elf_program_named_section(). 0, -ENOEXEC, -EFBIG when no real file has as many, -errno. */
+int elf_program_read_section_names(struct elf_program *program);
+/* The first of a name and type that is as a whole in the file, not compressed; NULL: none. */
+const Elf64_Shdr *elf_program_named_section(const struct elf_program *program, const char *name,
+					    uint32_t type);
 /* 0, -ENOEXEC when it is not within the file, -EFBIG when no real one is that large. */
 int elf_program_check_section(const struct elf_program *program, const Elf64_Shdr *section);
 
@@ -39,6 +46,13 @@ const Elf64_Phdr *elf_program_code_segment(const struct elf_program *program, ui
  */
 uint64_t elf_program_code_offset(const struct elf_program *program, uint64_t address,
 				 uint64_t *left_bytes);
+
+/*
+ * Where the file holds the bytes that are loaded at an address, by a segment that has all of the
+ * flags (PF_*). 0: nowhere.
+ */
+uint64_t elf_program_file_offset(const struct elf_program *program, uint64_t address, size_t bytes,
+				 uint32_t flags);
 
 /* What the dynamic section says of the file as a whole. */
 struct elf_program_kind {

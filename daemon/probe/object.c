@@ -59,7 +59,6 @@ static struct probe_program_table program_table(const struct probe_object *objec
 
 	return (struct probe_program_table){{
 		[PROBE_PROGRAM_SESSION] = skeleton->progs.allocator_session,
-		[PROBE_PROGRAM_ALONE] = skeleton->progs.allocator_alone,
 		[PROBE_PROGRAM_ENTRY] = skeleton->progs.allocator_entry,
 		[PROBE_PROGRAM_RETURN] = skeleton->progs.allocator_return,
 		[PROBE_PROGRAM_SWEEP] = skeleton->progs.allocator_sweep,

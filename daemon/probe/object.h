@@ -31,8 +31,7 @@ struct probe_error {
 /* The programs that an attach back end puts into processes. */
 enum probe_program {
 	PROBE_PROGRAM_SESSION, /* entry and return of functions whose return matters */
-	PROBE_PROGRAM_ALONE,   /* entry of the others */
-	PROBE_PROGRAM_ENTRY,   /* entry of any function */
+	PROBE_PROGRAM_ENTRY,   /* entry of any function; beside a session of the others */
 	PROBE_PROGRAM_RETURN,  /* return of functions whose return matters */
 	PROBE_PROGRAM_SWEEP,   /* listens to nothing */
 	PROBE_PROGRAMS_COUNT,

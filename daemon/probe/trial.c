@@ -2,6 +2,7 @@
 /* Tries an attach back end: a child of our own with threads calls a function that is probed. */
 #include "probe/backend.h"
 
+#include "probe/child.h"
 #include "probe/load_log.h"
 #include "probe/programs.h"
 #include "trial.skel.h"
@@ -9,16 +10,11 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <link.h>
-#include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 /* More than one, so that a probe that works but once is found out. */
@@ -62,8 +58,6 @@ static void child_main(int commands, int answers)
 	pthread_t early, late;
 	char word = 'r';
 
-	/* The parent's end by whatever means ends us too. */
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (sem_init(&early_may_go, 0, 0) || pthread_create(&early, NULL, early_thread, NULL) ||
 	    write(answers, &word, 1) != 1 || read(commands, &word, 1) != 1)
 		_exit(1);
@@ -77,56 +71,11 @@ static void child_main(int commands, int answers)
 	_exit(write(answers, &word, 1) != 1);
 }
 
-struct child {
-	pid_t pid;
-	int commands, answers;
-};
+/* ---- In the daemon ---- */
 
-static int child_start(struct child *child)
+static bool child_runs(const struct probe_child *child)
 {
-	int down[2], up[2];
-
-	if (pipe(down))
-		return -errno;
-	if (pipe(up)) {
-		close(down[0]);
-		close(down[1]);
-		return -errno;
-	}
-	child->pid = fork();
-	if (child->pid == 0) {
-		close(down[1]);
-		close(up[0]);
-		child_main(down[0], up[1]);
-	}
-	close(down[0]);
-	close(up[1]);
-	child->commands = down[1];
-	child->answers = up[0];
-	return child->pid < 0 ? -errno : 0;
-}
-
-static void child_end(struct child *child)
-{
-	close(child->commands);
-	close(child->answers);
-	if (child->pid > 0) {
-		kill(child->pid, SIGKILL);
-		waitpid(child->pid, NULL, 0);
-	}
-}
-
-static bool child_answers(const struct child *child)
-{
-	struct pollfd answer = {.fd = child->answers, .events = POLLIN};
-	char word;
-
-	return poll(&answer, 1, ANSWER_MS) == 1 && read(child->answers, &word, 1) == 1;
-}
-
-static bool child_runs(const struct child *child)
-{
-	return write(child->commands, "g", 1) == 1 && child_answers(child);
+	return write(child->commands, "g", 1) == 1 && probe_child_answers(child, ANSWER_MS);
 }
 
 /* ---- The trial ---- */
@@ -160,7 +109,6 @@ static bool load(struct trial *trial)
 		return refuse(trial, "its trial cannot be prepared: %s", strerror(errno));
 	table = (struct probe_program_table){{
 		[PROBE_PROGRAM_SESSION] = trial->skeleton->progs.trial_session,
-		[PROBE_PROGRAM_ALONE] = trial->skeleton->progs.trial_alone,
 		[PROBE_PROGRAM_ENTRY] = trial->skeleton->progs.trial_entry,
 		[PROBE_PROGRAM_RETURN] = trial->skeleton->progs.trial_return,
 		[PROBE_PROGRAM_SWEEP] = trial->skeleton->progs.trial_sweep,
@@ -173,35 +121,24 @@ static bool load(struct trial *trial)
 	return true;
 }
 
-static int find_file_offset(struct dl_phdr_info *program, size_t size, void *offset)
-{
-	uintptr_t wanted = (uintptr_t)trial_function - program->dlpi_addr;
-
-	(void)size;
-	for (int i = 0; i < program->dlpi_phnum; i++) {
-		const ElfW(Phdr) *segment = &program->dlpi_phdr[i];
-
-		if (segment->p_type == PT_LOAD && wanted - segment->p_vaddr < segment->p_filesz)
-			*(uint64_t *)offset = wanted - segment->p_vaddr + segment->p_offset;
-	}
-	return 1; /* the first object is the program itself */
-}
-
 static unsigned char first_byte(void)
 {
 	return *(volatile unsigned char *)(uintptr_t)trial_function;
 }
 
 /* Has the child call the probed function. */
-static bool run(const struct trial *trial, const struct child *child)
+static bool run(const struct trial *trial, const struct probe_child *child)
 {
-	struct probe_point point = {.cookie = (uintptr_t)trial_function, .needs_return = true};
+	struct probe_point point = {
+		.file_offset = probe_child_file_offset((uintptr_t)trial_function),
+		.cookie = (uintptr_t)trial_function,
+		.needs_return = true,
+	};
 	unsigned char unprobed = first_byte();
 	struct probe_link *link;
 	bool has_run, is_probed;
 	int error;
 
-	dl_iterate_phdr(find_file_offset, &point.file_offset);
 	error = trial->backend->attach(&trial->programs, child->pid, "/proc/self/exe", &point, 1,
 				       &link);
 	if (error)
@@ -249,24 +186,32 @@ static bool judge(const struct trial *trial)
 	return true;
 }
 
+static bool run_child(const struct trial *trial, struct probe_child *child)
+{
+	bool starts = probe_child_answers(child, ANSWER_MS);
+	bool works = starts && run(trial, child) && judge(trial);
+
+	if (!starts)
+		refuse(trial, "the child for its trial doesn't start");
+	probe_child_end(child);
+	return works;
+}
+
 bool probe_backend_try(const struct probe_backend *backend, char *reason, size_t size)
 {
 	struct trial trial = {.backend = backend, .reason = reason, .reason_size = size};
-	struct child child = {.pid = -1};
+	struct probe_child child;
 	bool works = false;
 
 	load_log_start();
 	reason[0] = '\0';
 	if (load(&trial)) {
-		int error = child_start(&child);
+		int error = probe_child_start(&child, child_main);
 
 		if (error)
 			refuse(&trial, "a child for its trial cannot be had: %s", strerror(-error));
-		else if (!child_answers(&child))
-			refuse(&trial, "the child for its trial doesn't start");
 		else
-			works = run(&trial, &child) && judge(&trial);
-		child_end(&child);
+			works = run_child(&trial, &child);
 	}
 	trial_bpf__destroy(trial.skeleton);
 	return works;

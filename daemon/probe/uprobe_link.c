@@ -40,7 +40,11 @@ static bool takes_in(enum uprobe_link_kind kind, const struct probe_point *point
 	}
 }
 
-int uprobe_link_open(int program_fd, enum uprobe_link_kind kind, pid_t pid, const char *path,
+/*
+ * One link of the program to those of the points, for the thread group pid alone. 0 and its
+ * descriptor, -1 when the kind takes in none of the points; or -errno.
+ */
+static int link_open(int program_fd, enum uprobe_link_kind kind, pid_t pid, const char *path,
 		     const struct probe_point *points, size_t point_count, int *fd)
 {
 	uint64_t *offsets = calloc(point_count * 3, sizeof(*offsets));
@@ -77,10 +81,44 @@ int uprobe_link_open(int program_fd, enum uprobe_link_kind kind, pid_t pid, cons
 	return count && *fd < 0 ? *fd : 0;
 }
 
-void uprobe_link_close(int fd)
+/* -1 is fine. */
+static void link_close(int fd)
 {
 	if (fd >= 0)
 		shield_close(fd);
+}
+
+struct probe_link {
+	int fds[2]; /* -1: that part takes in none of the points */
+};
+
+void uprobe_links_detach(struct probe_link *link)
+{
+	link_close(link->fds[1]);
+	link_close(link->fds[0]);
+	free(link);
+}
+
+int uprobe_links_attach(const struct probe_programs *programs,
+			const struct uprobe_link_part parts[2], pid_t pid, const char *path,
+			const struct probe_point *points, size_t point_count,
+			struct probe_link **link)
+{
+	struct probe_link *made = malloc(sizeof(*made));
+	int error = 0;
+
+	if (!made)
+		return -ENOMEM;
+	*made = (struct probe_link){.fds = {-1, -1}};
+	for (size_t i = 0; i < 2 && !error; i++)
+		error = link_open(programs->fd[parts[i].program], parts[i].kind, pid, path, points,
+				  point_count, &made->fds[i]);
+	if (error) {
+		uprobe_links_detach(made);
+		return error;
+	}
+	*link = made;
+	return 0;
 }
 
 /*
@@ -92,11 +130,11 @@ int uprobe_link_sweep(const struct probe_programs *programs, pid_t pid, const ch
 		      const struct probe_point *points, size_t point_count)
 {
 	int fd;
-	int error = uprobe_link_open(programs->fd[PROBE_PROGRAM_SWEEP], UPROBE_LINK_ENTRIES, pid,
-				     path, points, point_count, &fd);
+	int error = link_open(programs->fd[PROBE_PROGRAM_SWEEP], UPROBE_LINK_ENTRIES, pid, path,
+			      points, point_count, &fd);
 
 	if (error)
 		return error;
-	uprobe_link_close(fd);
+	link_close(fd);
 	return 0;
 }

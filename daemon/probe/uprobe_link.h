@@ -20,14 +20,19 @@ enum uprobe_link_kind {
 	UPROBE_LINK_RETURNS,  /* return of those that need it */
 };
 
-/*
- * One link of the program to those of the points, for the thread group pid alone. 0 and its
- * descriptor, -1 when the kind takes in none of the points; or -errno.
- */
-int uprobe_link_open(int program_fd, enum uprobe_link_kind kind, pid_t pid, const char *path,
-		     const struct probe_point *points, size_t point_count, int *fd);
-/* Waits until nothing runs the program any more: 50 to 100 ms. -1 is fine. */
-void uprobe_link_close(int fd);
+struct uprobe_link_part {
+	enum probe_program program;
+	enum uprobe_link_kind kind;
+};
+
+/* The attach of attach.h, by one link of each of the two parts, in their order. */
+int uprobe_links_attach(const struct probe_programs *programs,
+			const struct uprobe_link_part parts[2], pid_t pid, const char *path,
+			const struct probe_point *points, size_t point_count,
+			struct probe_link **link);
+/* And its detach: the second part goes first. Waits until nothing runs the programs: 50 to 100 ms
+ * each. */
+void uprobe_links_detach(struct probe_link *link);
 
 /* The sweep of attach.h, by a link that comes and goes. */
 int uprobe_link_sweep(const struct probe_programs *programs, pid_t pid, const char *path,

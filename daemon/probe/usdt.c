@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "probe/usdt.h"
 
-#include "probe/elf_tables.h"
+#include "probe/elf_program.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -22,7 +22,7 @@ struct note_addresses {
 };
 
 struct notes {
-	struct elf_tables tables;
+	struct elf_program program;
 	const char *provider;
 	uint64_t base_address; /* of .stapsdt.base; 0: there is none */
 	usdt_probe_fn on_probe;
@@ -45,24 +45,24 @@ static const char *take_string(const char **text, const char *limit)
  * A breakpoint anywhere else than on a whole instruction would break the program. sdt.h puts a nop
  * of one byte; of five bytes is the one that newer kernels optimise.
  */
-static bool is_nop(const struct elf_tables *tables, uint64_t file_offset)
+static bool is_nop(const struct elf_program *program, uint64_t file_offset)
 {
 #if defined(__x86_64__)
 	static const uint8_t nop5[] = {0x0f, 0x1f, 0x44, 0x00, 0x00};
 	uint8_t code[sizeof(nop5)];
 
-	if (elf_tables_read(tables, file_offset, code, 1))
+	if (elf_program_read(program, file_offset, code, 1))
 		return false;
 	if (code[0] == 0x90)
 		return true;
-	return !elf_tables_read(tables, file_offset, code, sizeof(code)) &&
+	return !elf_program_read(program, file_offset, code, sizeof(code)) &&
 	       !memcmp(code, nop5, sizeof(nop5));
 #else
 	static const uint8_t nop[] = {0x1f, 0x20, 0x03, 0xd5};
 	uint8_t code[sizeof(nop)];
 
 	return !(file_offset % sizeof(code)) &&
-	       !elf_tables_read(tables, file_offset, code, sizeof(code)) &&
+	       !elf_program_read(program, file_offset, code, sizeof(code)) &&
 	       !memcmp(code, nop, sizeof(nop));
 #endif
 }
@@ -74,19 +74,19 @@ static void locate(const struct notes *notes, const struct note_addresses *note,
 	uint64_t moved = notes->base_address ? notes->base_address - note->base : 0;
 
 	probe->file_offset =
-		elf_tables_file_offset(&notes->tables, note->location + moved, 1, PF_X);
+		elf_program_file_offset(&notes->program, note->location + moved, 1, PF_X);
 	if (!probe->file_offset) {
 		probe->defect = "it lies in no code of the file";
 		return;
 	}
-	if (!is_nop(&notes->tables, probe->file_offset)) {
+	if (!is_nop(&notes->program, probe->file_offset)) {
 		probe->defect = "there is no nop where it says to be";
 		return;
 	}
 	if (!note->semaphore)
 		return;
-	probe->semaphore_file_offset = elf_tables_file_offset(
-		&notes->tables, note->semaphore + moved, sizeof(uint16_t), PF_W);
+	probe->semaphore_file_offset = elf_program_file_offset(
+		&notes->program, note->semaphore + moved, sizeof(uint16_t), PF_W);
 	/* The kernel wants it so (kernel/events/uprobes.c). */
 	if (!probe->semaphore_file_offset || probe->semaphore_file_offset % sizeof(uint16_t))
 		probe->defect = "its semaphore lies in no writable data of the file";
@@ -147,8 +147,10 @@ static int walk_notes(const struct notes *notes, const char *text, size_t bytes)
 
 static int read_notes(struct notes *notes)
 {
-	const Elf64_Shdr *base = elf_tables_section(&notes->tables, ".stapsdt.base", SHT_PROGBITS);
-	const Elf64_Shdr *section = elf_tables_section(&notes->tables, ".note.stapsdt", SHT_NOTE);
+	const Elf64_Shdr *base =
+		elf_program_named_section(&notes->program, ".stapsdt.base", SHT_PROGBITS);
+	const Elf64_Shdr *section =
+		elf_program_named_section(&notes->program, ".note.stapsdt", SHT_NOTE);
 	char *text;
 	int result;
 
@@ -160,7 +162,7 @@ static int read_notes(struct notes *notes)
 	text = malloc(section->sh_size + 1);
 	if (!text)
 		return -ENOMEM;
-	result = elf_tables_read(&notes->tables, section->sh_offset, text, section->sh_size);
+	result = elf_program_read(&notes->program, section->sh_offset, text, section->sh_size);
 	if (!result)
 		result = walk_notes(notes, text, section->sh_size);
 	free(text);
@@ -170,10 +172,12 @@ static int read_notes(struct notes *notes)
 int usdt_each_probe(int fd, const char *provider, usdt_probe_fn on_probe, void *context)
 {
 	struct notes notes = {.provider = provider, .on_probe = on_probe, .context = context};
-	int result = elf_tables_open(fd, &notes.tables);
+	int result = elf_program_open(fd, &notes.program);
 
 	if (!result)
+		result = elf_program_read_section_names(&notes.program);
+	if (!result)
 		result = read_notes(&notes);
-	elf_tables_close(&notes.tables);
+	elf_program_close(&notes.program);
 	return result;
 }

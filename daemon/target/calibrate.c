@@ -2,17 +2,14 @@
 #include "target/calibrate.h"
 
 #include "clock.h"
+#include "probe/child.h"
 #include "target/table.h"
 
 #include <errno.h>
-#include <link.h>
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 /*
@@ -93,8 +90,6 @@ static void child_main(int commands, int answers)
 	struct timing timing;
 	char command;
 
-	/* The parent's end by whatever means ends us too. */
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (!blocks)
 		_exit(1);
 	while (read(commands, &command, 1) == 1) {
@@ -107,51 +102,8 @@ static void child_main(int commands, int answers)
 
 /* ---- In the daemon ---- */
 
-struct child {
-	pid_t pid;
-	int commands, answers;
-};
-
-static int child_start(struct child *child)
-{
-	int down[2], up[2];
-
-	if (pipe(down))
-		return -errno;
-	if (pipe(up)) {
-		close(down[0]);
-		close(down[1]);
-		return -errno;
-	}
-	child->pid = fork();
-	if (child->pid == 0) {
-		close(down[1]);
-		close(up[0]);
-		child_main(down[0], up[1]);
-	}
-	close(down[0]);
-	close(up[1]);
-	child->commands = down[1];
-	child->answers = up[0];
-	if (child->pid >= 0)
-		return 0;
-	close(child->commands);
-	close(child->answers);
-	return -EAGAIN;
-}
-
-static void child_end(struct child *child)
-{
-	close(child->commands);
-	close(child->answers);
-	if (child->pid > 0) {
-		kill(child->pid, SIGKILL);
-		waitpid(child->pid, NULL, 0);
-	}
-}
-
 /* Lowers what was measured best before. */
-static int child_measure(struct child *child, struct timing *best)
+static int child_measure(struct probe_child *child, struct timing *best)
 {
 	struct timing timing;
 
@@ -167,62 +119,37 @@ static int child_measure(struct child *child, struct timing *best)
 	return 0;
 }
 
-static int find_file_offset(struct dl_phdr_info *program, size_t size, void *offset)
-{
-	uintptr_t wanted = (uintptr_t)calibrate_stepped_function - program->dlpi_addr;
-
-	(void)size;
-	for (int i = 0; i < program->dlpi_phnum; i++) {
-		const ElfW(Phdr) *segment = &program->dlpi_phdr[i];
-
-		if (segment->p_type == PT_LOAD && wanted - segment->p_vaddr < segment->p_filesz)
-			*(uint64_t *)offset = wanted - segment->p_vaddr + segment->p_offset;
-	}
-	return 1; /* the first object is the program itself */
-}
-
 /* Probes that function of the child as if it were free. */
 static int attach_stepped(struct target_table *table, const struct target *target,
 			  struct probe_link **link)
 {
 	struct probe_point point = {
+		.file_offset = probe_child_file_offset((uintptr_t)calibrate_stepped_function),
 		.cookie = RECORD_COOKIE(RECORD_OPERATION_FREE, RECORD_ARGUMENT_NONE,
 					RECORD_ARGUMENT_NONE, 0, RECORD_ARGUMENT_NONE, 0) |
 			  target->cookie};
 
-	dl_iterate_phdr(find_file_offset, &point.file_offset);
 	return table->backend->attach(probe_object_programs(table->object), target->identity.pid,
 				      "/proc/self/exe", &point, 1, link);
 }
 
-static int measure_watched(struct target_table *table, struct child *child, uint64_t interval_bytes,
-			   struct timing *timing, struct process_error *error)
+static int measure_watched(struct target_table *table, struct probe_child *child,
+			   uint64_t interval_bytes, struct timing *timing,
+			   struct process_error *error)
 {
 	struct target *target;
 	int result = target_watch(table, child->pid, interval_bytes, &target, error);
-	struct target_links *orphans;
-	struct target_work *work;
 	struct probe_link *link = NULL;
-	uint32_t account;
 
 	if (result)
 		return result;
-	account = target->account;
-	work = target_work_take(table, target);
-	if (work) {
-		target_work_run(work);
-		target_work_done(table, work);
-	}
+	target_attach_now(table, target);
 	result = target_check_watched(target, error);
 	result = result ? result : attach_stepped(table, target, &link);
 	result = result ? result : child_measure(child, timing);
 	if (link)
 		table->backend->detach(link);
-	target_unwatch(table, target);
-	orphans = target_orphans_take(table);
-	target_orphans_detach(orphans);
-	target_orphans_free(table, orphans);
-	probe_object_purge(target_table_object(table), &account, 1);
+	target_unwatch_now(table, target);
 	return result;
 }
 
@@ -230,14 +157,14 @@ static int measure_watched(struct target_table *table, struct child *child, uint
 static int measure(struct target_table *table, uint64_t interval_bytes, struct timing *plain,
 		   struct timing *watched, struct process_error *error)
 {
-	struct child child = {.pid = -1};
-	int result = child_start(&child);
+	struct probe_child child;
+	int result = probe_child_start(&child, child_main);
 
 	if (result)
 		return result;
 	result = child_measure(&child, plain);
 	result = result ? result : measure_watched(table, &child, interval_bytes, watched, error);
-	child_end(&child);
+	probe_child_end(&child);
 	return result;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "target/seccomp_trial.h"
 
+#include "probe/child.h"
 #include "procfs.h"
 #include "target/table.h"
 
@@ -8,7 +9,6 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -67,8 +67,6 @@ static void child_main(int command, int answer)
 	void *volatile block;
 	char byte = 'r';
 
-	/* The parent's end by whatever means ends us too. */
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	free(malloc(BLOCK_BYTES));
 	if (install_filter())
 		_exit(STATUS_NO_FILTER);
@@ -83,85 +81,8 @@ static void child_main(int command, int answer)
 
 /* ---- In the daemon ---- */
 
-struct child {
-	pid_t pid;
-	int command, answer;
-};
-
-static int child_start(struct child *child)
-{
-	int down[2], up[2];
-
-	if (pipe(down))
-		return -errno;
-	if (pipe(up)) {
-		close(down[0]);
-		close(down[1]);
-		return -errno;
-	}
-	child->pid = fork();
-	if (child->pid == 0) {
-		close(down[1]);
-		close(up[0]);
-		child_main(down[0], up[1]);
-	}
-	close(down[0]);
-	close(up[1]);
-	child->command = down[1];
-	child->answer = up[0];
-	if (child->pid >= 0)
-		return 0;
-	close(child->command);
-	close(child->answer);
-	return -EAGAIN;
-}
-
-/* Returns whether the child has said a byte; it hasn't when it has ended or is too slow. */
-static bool child_answers(const struct child *child)
-{
-	struct pollfd answer = {.fd = child->answer, .events = POLLIN};
-	char byte;
-
-	return poll(&answer, 1, TRIAL_MS_MAX) > 0 && read(child->answer, &byte, 1) == 1;
-}
-
-/* Its status as of wait(2); that of SIGKILL when it had to be ended. */
-static int child_end(struct child *child)
-{
-	int status = 0;
-
-	close(child->command);
-	close(child->answer);
-	kill(child->pid, SIGKILL);
-	while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR)
-		;
-	return status;
-}
-
-static void attach_now(struct target_table *table, struct target *target)
-{
-	struct target_work *work = target_work_take(table, target);
-
-	if (!work)
-		return;
-	target_work_run(work);
-	target_work_done(table, work);
-}
-
-static void unwatch_now(struct target_table *table, struct target *target)
-{
-	uint32_t account = target->account;
-	struct target_links *orphans;
-
-	target_unwatch(table, target);
-	orphans = target_orphans_take(table);
-	target_orphans_detach(orphans);
-	target_orphans_free(table, orphans);
-	probe_object_purge(table->object, &account, 1);
-}
-
-static int run_probed(struct target_table *table, struct child *child, uint64_t *probed_returns,
-		      struct process_error *error)
+static int run_probed(struct target_table *table, struct probe_child *child,
+		      uint64_t *probed_returns, struct process_error *error)
 {
 	struct target *target;
 	struct record_target_hits hits;
@@ -169,13 +90,14 @@ static int run_probed(struct target_table *table, struct child *child, uint64_t 
 
 	if (result)
 		return result;
-	attach_now(table, target);
+	target_attach_now(table, target);
 	result = target_check_watched(target, error);
-	if (!result && write(child->command, "r", 1) == 1)
-		child_answers(child); /* it says nothing more: this waits for its end */
+	if (!result && write(child->commands, "r", 1) == 1)
+		probe_child_answers(
+			child, TRIAL_MS_MAX); /* it says nothing more: this waits for its end */
 	probe_object_hits(table->object, target->slot, &hits);
 	*probed_returns = hits.returns;
-	unwatch_now(table, target);
+	target_unwatch_now(table, target);
 	return result;
 }
 
@@ -215,16 +137,17 @@ void seccomp_trial_run(struct target_table *table)
 {
 	struct seccomp_trial trial = {.verdict = SECCOMP_UNTRIED};
 	struct process_error error = {""};
-	struct child child = {.pid = -1};
-	int result = child_start(&child);
+	struct probe_child child;
+	int result = probe_child_start(&child, child_main);
 
 	table->seccomp = trial;
 	if (result) {
 		set_unknown(&trial, "it could not be started: %s", strerror(-result));
 	} else {
-		if (child_answers(&child))
+		/* It hasn't said it when it has ended, or is too slow. */
+		if (probe_child_answers(&child, TRIAL_MS_MAX))
 			result = run_probed(table, &child, &trial.probed_returns, &error);
-		seccomp_trial_judge(&trial, child_end(&child));
+		seccomp_trial_judge(&trial, probe_child_end(&child));
 		if (result)
 			set_unknown(&trial, "%s", error.message);
 	}

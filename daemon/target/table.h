@@ -30,4 +30,11 @@ void target_hold_for_debugger(struct target_table *table, const struct target *t
 /* Of a target that was unwatched while a work for it was under way. */
 void target_free(struct target_table *table, struct target *target);
 
+/*
+ * Does at once what is due for a target, and takes it out with all that it left in the kernel: for
+ * children of our own, before there are other threads. (Not for what may be unwatched meanwhile.)
+ */
+void target_attach_now(struct target_table *table, struct target *target);
+void target_unwatch_now(struct target_table *table, struct target *target);
+
 #endif

@@ -264,6 +264,28 @@ void target_unwatch(struct target_table *table, struct target *target)
 		target_free(table, target);
 }
 
+void target_attach_now(struct target_table *table, struct target *target)
+{
+	struct target_work *work = target_work_take(table, target);
+
+	if (!work)
+		return;
+	target_work_run(work);
+	target_work_done(table, work);
+}
+
+void target_unwatch_now(struct target_table *table, struct target *target)
+{
+	uint32_t account = target->account;
+	struct target_links *orphans;
+
+	target_unwatch(table, target);
+	orphans = target_orphans_take(table);
+	target_orphans_detach(orphans);
+	target_orphans_free(table, orphans);
+	probe_object_purge(table->object, &account, 1);
+}
+
 void target_handle_exec(struct target_table *table, struct target *target, uint32_t new_account,
 			bool is_leader_changed, uid_t uid)
 {

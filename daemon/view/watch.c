@@ -63,7 +63,7 @@ static bool attach_probes(struct state *state, struct target *target)
 {
 	struct target_work *work;
 
-	/* A second time when it has executed another program meanwhile. */
+	/* Again for what was mapped meanwhile, also by another program that it has executed. */
 	while ((work = target_work_take(state->targets, target))) {
 		pthread_mutex_unlock(&state->lock);
 		target_work_run(work);
