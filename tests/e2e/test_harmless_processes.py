@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Unusual kinds of threads and processes, and what other tools do to them meanwhile."""
+import pytest
+
 from harness.compare import assert_exact
 
 
@@ -38,28 +40,18 @@ def test_restartable_sequences_lose_no_count(daemon, run):
     assert program.end() == 0
 
 
-def test_a_checkpoint_by_ptrace_disturbs_nothing(daemon, run):
+@pytest.mark.parametrize("command, counter, times", [
+    ("checkpoint", "checkpoints", 200), ("step_over_breakpoints", "stepped_over", 60)])
+def test_ptrace_disturbs_nothing(daemon, run, command, counter, times):
+    """Checkpoints of all threads; single steps over probed instructions."""
     program = run("threads")
     daemon.watch(program)
     program.tell("start")
     other = run("checkpointer", program.pid)
-    other.tell("checkpoint 200")
-    assert other.truth["counts"]["checkpoints"] == 200
+    other.tell(f"{command} {times}")
+    assert other.truth["counts"][counter] == times
     program.tell("stop")
     assert_exact_and_complete(daemon, program)
     program.tell("free_all")
     assert_exact(daemon, program)
-    assert program.end() == 0
-
-
-def test_single_steps_over_probed_instructions(daemon, run):
-    program = run("threads")
-    daemon.watch(program)
-    program.tell("start")
-    other = run("checkpointer", program.pid)
-    other.tell("step_over_breakpoints 60")
-    assert other.truth["counts"]["stepped_over"] == 60
-    program.tell("stop")
-    assert_exact_and_complete(daemon, program)
-    program.tell("free_all")
     assert program.end() == 0

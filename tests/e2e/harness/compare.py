@@ -5,6 +5,7 @@ import math
 
 import pytest
 
+from harness.chance import assert_within_four_errors
 from harness.wait import eventually_passes
 
 COUNTERS = ("outstanding_bytes", "outstanding_objects", "allocated_bytes", "allocated_objects")
@@ -85,15 +86,16 @@ def assert_estimated(daemon, program, interval_bytes):
             objects, wanted = site[f"{kind}_objects"], site[f"{kind}_bytes"]
             error = poisson_standard_error(objects, block_bytes, interval_bytes)
             difference = found[name][f"{kind}_bytes"] - wanted
-            assert abs(difference) <= 4 * error + 1, (name, kind, difference / max(error, 1))
-            assert abs(found[name][f"{kind}_objects"] - objects) <= 4 * error / block_bytes + 1
+            assert_within_four_errors(difference, error, 1, (name, kind, "bytes"))
+            assert_within_four_errors(found[name][f"{kind}_objects"] - objects,
+                                      error / block_bytes, 1, (name, kind, "objects"))
             total[f"{kind}_difference"] += difference
             total[f"{kind}_variance"] += error ** 2
         assert_stated_error(name, site, block_bytes, math.sqrt(found[name]["variance"]),
                             interval_bytes)
     for kind in ("outstanding", "allocated"):
-        limit = 4 * math.sqrt(total[f"{kind}_variance"]) + 1
-        assert abs(total[f"{kind}_difference"]) <= limit, (kind, total)
+        assert_within_four_errors(total[f"{kind}_difference"],
+                                  math.sqrt(total[f"{kind}_variance"]), 1, kind)
 
 
 def assert_stated_error(name, site, block_bytes, stated, interval_bytes):
