@@ -35,6 +35,17 @@ static double own_seconds(const struct budget_look *look)
 	return look->wall_seconds - look->waited_seconds / threads_that_ran(look);
 }
 
+/*
+ * By how much the costs are too high on a machine that was slower when they were measured: more
+ * than all of its time the probes can't have taken.
+ */
+static double correction(const struct budget_look *look)
+{
+	if (look->cpu_seconds > 0 && look->probe_seconds > look->cpu_seconds)
+		return look->cpu_seconds / look->probe_seconds;
+	return 1;
+}
+
 enum budget_decision budget_account(struct budget *budget, const struct budget_look *look,
 				    double share)
 {
@@ -43,11 +54,7 @@ enum budget_decision budget_account(struct budget *budget, const struct budget_l
 
 	if (seconds <= 0)
 		return BUDGET_GO_ON;
-	/* On a machine that was slower when the costs were measured: more than all it can't be. */
-	probe_seconds = look->probe_seconds;
-	if (look->cpu_seconds > 0 && probe_seconds > look->cpu_seconds)
-		probe_seconds = look->cpu_seconds;
-	probe_seconds /= threads_that_ran(look);
+	probe_seconds = look->probe_seconds * correction(look) / threads_that_ran(look);
 	weight = 1 - exp(-look->wall_seconds / RECENT_SECONDS);
 	budget->last_share = probe_seconds / seconds;
 	if (!budget->was_looked_at)
@@ -86,9 +93,9 @@ uint64_t budget_raise_interval(uint64_t interval_bytes, const struct budget_look
 			       double share)
 {
 	double seconds = own_seconds(look) * threads_that_ran(look);
-	double allowed_seconds =
-		share * RAISE_MARGIN * seconds - (look->probe_seconds - look->sampled_seconds);
-	double sampled_seconds = look->sampled_seconds;
+	double sampled_seconds = look->sampled_seconds * correction(look);
+	double other_seconds = (look->probe_seconds - look->sampled_seconds) * correction(look);
+	double allowed_seconds = share * RAISE_MARGIN * seconds - other_seconds;
 	uint64_t raised_bytes = interval_bytes;
 
 	/* What entries and frees cost is too much already: samples would be lost for nothing. */

@@ -229,11 +229,23 @@ static void test_nothing_is_raised_where_that_cannot_help(void **state)
 	assert_int_equal(budget_raise_interval(65536, &cheap, BY_HAND), 65536);
 }
 
+static void test_costs_that_were_measured_too_high_do_not_keep_an_interval_from_rising(void **state)
+{
+	/* By those costs entries alone are over budget, and more than it ran at all. */
+	struct budget_look look = sampled_look(0.32, 0.18);
+
+	(void)state;
+	look.cpu_seconds = 0.25;
+	/* In truth 0.16 and 0.09: the latter has to become 0.2 * 0.9 - 0.16 = 0.02. */
+	assert_int_equal(budget_raise_interval(65536, &look, 0.2), 8 * 65536);
+}
+
 static void test_an_interval_ends_at_the_longest_there_is(void **state)
 {
 	struct budget_look look = sampled_look(0, 1e6);
 
 	(void)state;
+	look.cpu_seconds = 0; /* not known */
 	assert_int_equal(budget_raise_interval(65536, &look, BY_POLICY), BUDGET_INTERVAL_BYTES_MAX);
 	assert_int_equal(budget_raise_interval(100000, &look, BY_POLICY),
 			 BUDGET_INTERVAL_BYTES_MAX);
@@ -266,6 +278,8 @@ int main(void)
 		cmocka_unit_test(test_the_interval_is_raised_by_as_much_as_is_needed),
 		cmocka_unit_test(test_intervals_that_are_no_power_of_two_are_doubled_too),
 		cmocka_unit_test(test_nothing_is_raised_where_that_cannot_help),
+		cmocka_unit_test(
+			test_costs_that_were_measured_too_high_do_not_keep_an_interval_from_rising),
 		cmocka_unit_test(test_an_interval_ends_at_the_longest_there_is),
 		cmocka_unit_test(test_threads_share_the_raising_as_they_share_the_cost),
 	};
