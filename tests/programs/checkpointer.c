@@ -4,53 +4,24 @@
  * every thread by ptrace, reads registers and stack, lets go on; and single-steps a thread over
  * breakpoints that it finds in its way. Answers with counts.
  */
-#include "program.h"
+#include "tracing.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
 #include <sys/user.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#define THREADS_MAX 64
 #define STACK_BYTES 4096
 #define STEPS_MAX   2000000L
 /* int3 */
 #define BREAKPOINT 0xccu
 
 static pid_t process;
-static pid_t threads[THREADS_MAX];
-static size_t thread_count;
+static struct thread_list list;
 static unsigned long long stack_bytes_read;
-
-static void list_threads(void)
-{
-	const struct dirent *entry;
-	char path[64];
-	DIR *tasks;
-
-	snprintf(path, sizeof(path), "/proc/%d/task", (int)process);
-	tasks = opendir(path);
-	program_require(tasks, "the process lives");
-	thread_count = 0;
-	while ((entry = readdir(tasks)) && thread_count < THREADS_MAX)
-		if (entry->d_name[0] != '.')
-			threads[thread_count++] = atoi(entry->d_name);
-	closedir(tasks);
-}
-
-static void wait_until_stopped(pid_t thread)
-{
-	int status;
-
-	program_require(waitpid(thread, &status, __WALL) == thread, "a thread of ours");
-	program_require(WIFSTOPPED(status), "the thread stops, and does not end");
-}
 
 static struct user_regs_struct read_registers(pid_t thread)
 {
@@ -81,19 +52,19 @@ static void stop_all(void)
 {
 	size_t i;
 
-	list_threads();
-	for (i = 0; i < thread_count; i++)
-		interrupt(threads[i]);
-	for (i = 0; i < thread_count; i++)
-		wait_until_stopped(threads[i]);
+	thread_list_read(&list, process);
+	for (i = 0; i < list.count; i++)
+		interrupt(list.threads[i]);
+	for (i = 0; i < list.count; i++)
+		tracing_wait_until_stopped(list.threads[i]);
 }
 
 static void let_go(void)
 {
 	size_t i;
 
-	for (i = 0; i < thread_count; i++)
-		program_require(!ptrace(PTRACE_DETACH, threads[i], NULL, NULL), "detach");
+	for (i = 0; i < list.count; i++)
+		program_require(!ptrace(PTRACE_DETACH, list.threads[i], NULL, NULL), "detach");
 }
 
 static void checkpoint(long times)
@@ -103,8 +74,8 @@ static void checkpoint(long times)
 
 	for (; times > 0; times--) {
 		stop_all();
-		for (i = 0; i < thread_count; i++) {
-			registers = read_registers(threads[i]);
+		for (i = 0; i < list.count; i++) {
+			registers = read_registers(list.threads[i]);
 			read_stack(&registers);
 		}
 		let_go();
@@ -129,14 +100,14 @@ static void step_over_breakpoints(long wanted)
 	long steps, found = 0;
 	pid_t thread;
 
-	list_threads();
-	thread = threads[thread_count - 1];
+	thread_list_read(&list, process);
+	thread = list.threads[list.count - 1];
 	interrupt(thread);
-	wait_until_stopped(thread);
+	tracing_wait_until_stopped(thread);
 	for (steps = 0; steps < STEPS_MAX && found < wanted; steps++) {
 		found += is_at_breakpoint(thread);
 		program_require(!ptrace(PTRACE_SINGLESTEP, thread, NULL, NULL), "single step");
-		wait_until_stopped(thread);
+		tracing_wait_until_stopped(thread);
 	}
 	program_require(!ptrace(PTRACE_DETACH, thread, NULL, NULL), "detach");
 	ledger_count("steps", steps);

@@ -16,7 +16,7 @@ mimalloc_LINK        := -lmimalloc
 
 # Linked with program.c; the rest needs rules of its own.
 # In machine code, or about x86's own registers.
-X86_PROGRAMS   := checkpointer jit rseq shadow_stack
+X86_PROGRAMS   := checkpointer jit rseq shadow_stack stepper
 PROGRAM_NAMES  := $(filter-out program plugin contract_plugin bare tiny32 $(X86_PROGRAMS), \
 	$(patsubst tests/programs/%.c,%,$(wildcard tests/programs/*.c)))
 PROGRAMS       := $(PROGRAM_NAMES:%=$(PROGRAM_DIR)/%) $(addprefix $(PROGRAM_DIR)/, \
