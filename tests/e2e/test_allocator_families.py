@@ -11,6 +11,9 @@ from harness.wait import eventually_passes
 LINKED = [
     ("families_jemalloc", None, {"jemalloc", "glibc"}),
     ("families_jemalloc_static", None, {"jemalloc", "glibc"}),
+    # With other names: upstream's, and those of Rust's tikv-jemalloc-sys.
+    ("families_jemalloc_je", None, {"jemalloc", "glibc"}),
+    ("families_jemalloc_rjem", None, {"jemalloc", "glibc"}),
     ("families_tcmalloc", None, {"tcmalloc", "glibc"}),
     ("families_tcmalloc_static", None, {"tcmalloc", "glibc"}),
     ("families_mimalloc", None, {"mimalloc", "glibc"}),

@@ -23,7 +23,7 @@ PROGRAMS       := $(PROGRAM_NAMES:%=$(PROGRAM_DIR)/%) $(addprefix $(PROGRAM_DIR)
 	allocators_static checksums_static allocators_without_frame_pointer bare cxx operators \
 	plugin.so contract_O0 contract_O2 contract_static contract_without_semaphores \
 	contract_partly_unusable contract_plugin.so \
-	$(addprefix families_,$(ALLOCATOR_BUILDS) musl musl_static) \
+	$(addprefix families_,$(ALLOCATOR_BUILDS) musl musl_static jemalloc_je jemalloc_rjem) \
 	$(addprefix operators_,$(ALLOCATOR_BUILDS)))
 ifeq ($(ARCH),x86)
 PROGRAMS       += $(PROGRAM_DIR)/tiny32 $(X86_PROGRAMS:%=$(PROGRAM_DIR)/%)
@@ -69,6 +69,27 @@ $(PROGRAM_DIR)/operators_%: tests/programs/operators.cpp $(PROGRAM_OBJECT)
 		$($*_LINK)
 
 # musl has headers of its own, so that program.c is built anew.
+# jemalloc as it is built by default, and for Rust: its own names changed in Debian's archive.
+JEMALLOC_ARCHIVE = $(shell $(CC) -print-file-name=libjemalloc.a)
+jemalloc_je_RENAMES   := $$0 !~ /^je_/ {print $$0, "je_" $$0}
+jemalloc_rjem_RENAMES := {print $$0, "_rjem_" $$0}
+jemalloc_je_PREFIX    := je_
+jemalloc_rjem_PREFIX  := _rjem_
+# The last three it does not have, and libc's go with libc's free.
+JEMALLOC_FUNCTIONS    := malloc calloc realloc free posix_memalign aligned_alloc memalign valloc \
+	mallocx rallocx xallocx dallocx sdallocx reallocarray pvalloc cfree
+
+$(PROGRAM_DIR)/lib%.a: | $(PROGRAM_DIR)
+	nm -g --defined-only $(JEMALLOC_ARCHIVE) 2>/dev/null | \
+		awk 'NF == 3 && $$3 !~ /^_Z/ {print $$3}' | sort -u | awk '$($*_RENAMES)' >$@.names
+	objcopy --redefine-syms=$@.names $(JEMALLOC_ARCHIVE) $@
+
+$(PROGRAM_DIR)/families_jemalloc_je $(PROGRAM_DIR)/families_jemalloc_rjem: \
+$(PROGRAM_DIR)/families_%: tests/programs/families.c tests/programs/program.c \
+		tests/programs/program.h $(PROGRAM_DIR)/lib%.a
+	$(CC) -std=gnu11 $(PROGRAM_CFLAGS) -o $@ $(filter %.c %.a,$^) -lstdc++ -lm -pthread \
+		$(foreach name,$(JEMALLOC_FUNCTIONS),-D$(name)=$($*_PREFIX)$(name))
+
 $(PROGRAM_DIR)/families_musl $(PROGRAM_DIR)/families_musl_static: \
 		tests/programs/families.c tests/programs/program.c tests/programs/program.h | $(PROGRAM_DIR)
 	musl-gcc -std=gnu11 $(PROGRAM_CFLAGS) $(if $(findstring static,$@),-static) -o $@ \
