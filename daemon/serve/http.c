@@ -411,7 +411,8 @@ static struct MHD_Daemon *start_daemon(struct http *http, int fd)
 	/* Signals are for the thread that waits for them, not for the ones started here. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL,
+	/* poll, not epoll: with that, MHD_quiesce_daemon() aborts if a thread wakes meanwhile. */
+	daemon = MHD_start_daemon(MHD_USE_POLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL,
 				  NULL, on_request, http, MHD_OPTION_ARRAY, mhd_options,
 				  MHD_OPTION_END);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
