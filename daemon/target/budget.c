@@ -36,8 +36,8 @@ static double own_seconds(const struct budget_look *look)
 }
 
 /*
- * By how much the costs are too high on a machine that was slower when they were measured: more
- * than all of its time the probes can't have taken.
+ * What the costs have to be multiplied by on a machine that was slower when they were measured:
+ * more than all of the process's time the probes can't have taken.
  */
 static double correction(const struct budget_look *look)
 {
@@ -93,9 +93,9 @@ uint64_t budget_raise_interval(uint64_t interval_bytes, const struct budget_look
 			       double share)
 {
 	double seconds = own_seconds(look) * threads_that_ran(look);
+	double probe_seconds = look->probe_seconds * correction(look);
 	double sampled_seconds = look->sampled_seconds * correction(look);
-	double other_seconds = (look->probe_seconds - look->sampled_seconds) * correction(look);
-	double allowed_seconds = share * RAISE_MARGIN * seconds - other_seconds;
+	double allowed_seconds = share * RAISE_MARGIN * seconds - (probe_seconds - sampled_seconds);
 	uint64_t raised_bytes = interval_bytes;
 
 	/* What entries and frees cost is too much already: samples would be lost for nothing. */
