@@ -9,6 +9,7 @@ import pytest
 from harness import paths
 from harness.cgroup import MemoryCgroup
 from harness.daemon import Daemon
+from harness.fake_daemon import FakeDaemon
 from harness.program import Program
 
 
@@ -73,3 +74,10 @@ def memory_cgroup(closing):
         return group
 
     return make
+
+
+@pytest.fixture
+def fake(tmp_path):
+    daemon = FakeDaemon(tmp_path / "socket")
+    yield daemon
+    daemon.stop()

@@ -94,7 +94,7 @@ def test_tcp_tells_nothing_about_single_processes(daemon, run, path):
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "POST"])
 def test_tcp_changes_nothing(daemon, run, method):
     program = run("leaky")
-    status, _ = daemon.request_tcp(f"/api/v1/processes/{program.pid}/watch", method)
+    status, _ = daemon.request_tcp(program.watch_path, method)
     assert status in (403, 405)
     assert daemon.target(program.pid) is None
 

@@ -27,11 +27,7 @@ def send_only(one, method, path):
 
 
 def watch(one, program):
-    return one.put(f"{watch_path(program)}?interval=1")
-
-
-def watch_path(program):
-    return f"/api/v1/processes/{program.pid}/watch"
+    return one.put(f"{program.watch_path}?interval=1")
 
 
 def assert_text_is_restored(program):
@@ -58,7 +54,7 @@ def test_sigkill_amid_attaching_and_detaching_leaves_no_probe(new_daemon, run):
         if number % 2:
             watch(one, program)
         method = "DELETE" if number % 2 else "PUT"
-        with send_only(one, method, watch_path(program)):
+        with send_only(one, method, program.watch_path):
             if number == 0:
                 wait_closely(lambda: process.changed_text_offsets(program.pid, LIBC))
             else:
@@ -114,7 +110,7 @@ def test_a_hundred_watches_while_eight_threads_allocate(daemon, run):
     program.tell("start")
     for _ in range(CYCLES):
         watch(daemon, program)
-        status, text = daemon.request("DELETE", watch_path(program))
+        status, text = daemon.request("DELETE", program.watch_path)
         assert status == 200, text
     assert_text_is_restored(program)
     program.tell("stop")

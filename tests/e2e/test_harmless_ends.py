@@ -8,17 +8,13 @@ import time
 import pytest
 
 from harness import process
-from harness.compare import assert_exact
+from harness.compare import assert_exact, assert_the_next_one_is_exact
 from harness.wait import eventually
 
 ROUNDS = 15
 LIBC = "libc.so"
 # Watched; gone; not worth it, since what is mapped is half of one program or of the next.
 FITTING_ANSWERS = {200, 404, 422, 500}
-
-
-def watch_path(program):
-    return f"/api/v1/processes/{program.pid}/watch"
 
 
 def seconds_of(action):
@@ -30,7 +26,7 @@ def seconds_of(action):
 def attach_seconds(daemon, run):
     """How long a watch takes here and now: what ends is to end within that."""
     program = run("fleeting", "exit")
-    taken = max(seconds_of(lambda: daemon.put(f"{watch_path(program)}?interval=1")) for _ in range(2))
+    taken = max(seconds_of(lambda: daemon.put(f"{program.watch_path}?interval=1")) for _ in range(2))
     program.close()
     return taken
 
@@ -43,28 +39,20 @@ def test_a_process_may_end_at_any_moment_of_a_watch(daemon, run, how):
         program = run("fleeting", how)
         microseconds = int(moments.uniform(0, longest) * 1e6)
         program.send(f"end_after {microseconds}")
-        status, text = daemon.request("PUT", f"{watch_path(program)}?interval=1")
+        status, text = daemon.request("PUT", f"{program.watch_path}?interval=1")
         assert status in FITTING_ANSWERS, text
         program.process.wait(program.ANSWER_SECONDS)
         eventually(lambda pid=program.pid: daemon.target(pid) is None, "it is no target any more")
     assert_the_next_one_is_exact(daemon, run)
 
 
-def assert_the_next_one_is_exact(daemon, run):
-    program = run("threads")
-    daemon.watch(program)
-    program.tell("run 500")
-    assert_exact(daemon, program)
-    assert program.end() == 0
-
-
 def test_a_process_may_end_while_it_is_unwatched(daemon, run):
     moments = random.Random(7)
     for _ in range(ROUNDS):
         program = run("fleeting", "kill")
-        taken = seconds_of(lambda one=program: daemon.put(watch_path(one)))
+        taken = seconds_of(lambda one=program: daemon.put(one.watch_path))
         program.send(f"end_after {int(moments.uniform(0, taken) * 1e6)}")
-        status, text = daemon.request("DELETE", watch_path(program))
+        status, text = daemon.request("DELETE", program.watch_path)
         assert status in (200, 404), text
         program.process.wait(program.ANSWER_SECONDS)
         eventually(lambda pid=program.pid: daemon.target(pid) is None, "it is no target any more")

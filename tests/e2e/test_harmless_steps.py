@@ -5,33 +5,15 @@ call that memwatchd makes from the moment that a watch was asked for until it is
 that changes something has a thread of its own there, which is held.
 """
 import os
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from harness.compare import assert_exact
+from harness.compare import assert_exact, assert_the_next_one_is_exact
 from harness.wait import eventually
 
 STEPS_MIN = 20
 STEPS_MAX = 1000
-
-
-class Watch(threading.Thread):
-    """Asks for a watch; the answer is there once the thread has ended."""
-
-    def __init__(self, daemon, program):
-        super().__init__(daemon=True)
-        self.ask = lambda: daemon.request("PUT", f"/api/v1/processes/{program.pid}/watch?interval=1")
-        self.status = self.text = None
-        self.start()
-
-    def run(self):
-        self.status, self.text = self.ask()
-
-    def answer(self):
-        self.join(60)
-        assert not self.is_alive(), "it is answered"
-        return self.status
 
 
 @pytest.fixture
@@ -39,8 +21,14 @@ def stepper(daemon, run):
     return run("stepper", daemon.pid, "MHD-worker")
 
 
-def ends_of(stepper):
-    return stepper.truth["counts"].get("ends", 0)
+def holds_before_call(stepper, number):
+    """Whether the next thread stands before its so manieth call now; if not, it has ended."""
+    def ends():
+        return stepper.truth["counts"].get("ends", 0)
+
+    before = ends()
+    stepper.tell(f"hold_before_call {number}")
+    return ends() == before
 
 
 def for_each_step(daemon, stepper, start, act):
@@ -48,25 +36,24 @@ def for_each_step(daemon, stepper, start, act):
     For each step of a watch: starts a program, has act(program) done while the daemon stands at
     that step, and yields the program and the answer to the watch. Ends with a watch left alone.
     """
-    for number in range(1, STEPS_MAX):
-        program = start()
-        stepper.tell("seize")
-        try:
-            watch = Watch(daemon, program)
-            ends = ends_of(stepper)
-            stepper.tell(f"hold_before_call {number}")
-            is_held = ends_of(stepper) == ends
-            if is_held:
-                act(program)
-        finally:
-            stepper.tell("leave")
-        status = watch.answer()
-        if not is_held:
-            assert status == 200, watch.text
-            assert number > STEPS_MIN, "what it does was seen"
-            program.close()
-            return
-        yield program, status, watch.text
+    with ThreadPoolExecutor(1) as asking:
+        for number in range(1, STEPS_MAX):
+            program = start()
+            stepper.tell("seize")
+            try:
+                answer = asking.submit(daemon.request, "PUT", f"{program.watch_path}?interval=1")
+                is_held = holds_before_call(stepper, number)
+                if is_held:
+                    act(program)
+            finally:
+                stepper.tell("leave")
+            status, text = answer.result()
+            if not is_held:
+                assert status == 200, text
+                assert number > STEPS_MIN, "what it does was seen"
+                program.close()
+                return
+            yield program, status, text
     raise AssertionError("attaching ends")
 
 
@@ -90,11 +77,7 @@ def nothing_is_left(daemon, run):
     yield
     no_target_is_left(daemon)
     eventually(lambda: descriptors(daemon) <= before, "no descriptor is left open")
-    program = run("threads")
-    daemon.watch(program)
-    program.tell("run 500")
-    assert_exact(daemon, program)
-    assert program.end() == 0
+    assert_the_next_one_is_exact(daemon, run)
 
 
 @pytest.mark.usefixtures("nothing_is_left")

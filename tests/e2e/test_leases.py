@@ -63,7 +63,7 @@ def test_an_observer_that_is_interrupted_ends_its_watch_at_once(daemon, run):
 
 def test_the_watch_lasts_as_long_as_its_longest_lease(daemon, run):
     program = run("leaky")
-    path = f"/api/v1/processes/{program.pid}/watch"
+    path = program.watch_path
     first, second = daemon.put(f"{path}?lease=600"), daemon.put(f"{path}?lease=600")
     assert not first["was_watched"]
     assert second["was_watched"]
@@ -83,7 +83,7 @@ def test_a_lease_runs_out_by_itself(daemon, run):
 
 def test_a_watch_by_command_outlives_a_lease(daemon, run):
     program = run("leaky")
-    path = f"/api/v1/processes/{program.pid}/watch"
+    path = program.watch_path
     daemon.put(f"{path}?lease=1")
     daemon.ctl("watch", "--pid", program.pid)
     eventually(lambda: daemon.target(program.pid)["leases"] == 0, "the lease has run out")

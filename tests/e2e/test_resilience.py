@@ -78,7 +78,7 @@ def test_refused_watches_leave_the_tables_free(new_daemon, run, closing):
     closing.callback(bare.wait)
     closing.callback(bare.kill)
     for _ in range(SITES_MAX + 16):
-        status, text = one.request("PUT", f"/api/v1/processes/{bare.pid}/watch")
+        status, text = one.request("PUT", bare.watch_path)
         assert status == 422, text
     assert_room_for_another(one, run)
 
@@ -90,7 +90,7 @@ def test_a_watch_that_ends_amid_execs_leaves_the_tables_free(new_daemon, run):
         program.send("exec_often 100")
         for _ in range(3):
             one.request("PUT", f"/api/v1/processes/{program.pid}/watch?interval=1")
-            one.request("DELETE", f"/api/v1/processes/{program.pid}/watch")
+            one.request("DELETE", program.watch_path)
         program.read()
     assert one.target(program.pid) is None
     assert_room_for_another(one, run)

@@ -38,6 +38,8 @@ $(PROGRAM_DIR):
 $(PROGRAM_OBJECT): tests/programs/program.c tests/programs/program.h | $(PROGRAM_DIR)
 	$(CC) -std=gnu11 $(PROGRAM_CFLAGS) -fPIC -c -o $@ $<
 
+$(PROGRAM_DIR)/checkpointer $(PROGRAM_DIR)/stepper: tests/programs/tracing.h
+
 $(PROGRAM_DIR)/%: tests/programs/%.c $(PROGRAM_OBJECT)
 	$(CC) -std=gnu11 $(PROGRAM_CFLAGS) -o $@ $< $(PROGRAM_OBJECT) -pthread -ldl -lm
 
@@ -68,7 +70,6 @@ $(PROGRAM_DIR)/operators_%: tests/programs/operators.cpp $(PROGRAM_OBJECT)
 	$(CXX) -std=gnu++17 $(PROGRAM_CFLAGS) -o $@ $< $(PROGRAM_OBJECT) -Wl,--no-as-needed \
 		$($*_LINK)
 
-# musl has headers of its own, so that program.c is built anew.
 # jemalloc as it is built by default, and for Rust: its own names changed in Debian's archive.
 JEMALLOC_ARCHIVE = $(shell $(CC) -print-file-name=libjemalloc.a)
 jemalloc_je_RENAMES   := $$0 !~ /^je_/ {print $$0, "je_" $$0}
@@ -90,6 +91,7 @@ $(PROGRAM_DIR)/families_%: tests/programs/families.c tests/programs/program.c \
 	$(CC) -std=gnu11 $(PROGRAM_CFLAGS) -o $@ $(filter %.c %.a,$^) -lstdc++ -lm -pthread \
 		$(foreach name,$(JEMALLOC_FUNCTIONS),-D$(name)=$($*_PREFIX)$(name))
 
+# musl has headers of its own, so that program.c is built anew.
 $(PROGRAM_DIR)/families_musl $(PROGRAM_DIR)/families_musl_static: \
 		tests/programs/families.c tests/programs/program.c tests/programs/program.h | $(PROGRAM_DIR)
 	musl-gcc -std=gnu11 $(PROGRAM_CFLAGS) $(if $(findstring static,$@),-static) -o $@ \

@@ -110,3 +110,12 @@ def assert_stated_error(name, site, block_bytes, stated, interval_bytes):
         assert stated in (0, pytest.approx(math.sqrt(2) * interval_bytes)), name
     elif samples >= 50:
         assert 0.6 * error <= stated <= 1.6 * error + 1, (name, stated, error)
+
+
+def assert_the_next_one_is_exact(daemon, run):
+    """What went before has left the daemon as it should be."""
+    program = run("threads")
+    daemon.watch(program)
+    program.tell("run 500")
+    assert_exact(daemon, program)
+    assert program.end() == 0

@@ -32,6 +32,11 @@ class Program:
             self.close()
             raise
 
+    @property
+    def watch_path(self):
+        """Of the API, to be PUT and DELETEd."""
+        return f"/api/v1/processes/{self.pid}/watch"
+
     def send(self, line):
         self.process.stdin.write(line.encode() + b"\n")
 
