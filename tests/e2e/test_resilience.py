@@ -78,7 +78,7 @@ def test_refused_watches_leave_the_tables_free(new_daemon, run, closing):
     closing.callback(bare.wait)
     closing.callback(bare.kill)
     for _ in range(SITES_MAX + 16):
-        status, text = one.request("PUT", bare.watch_path)
+        status, text = one.request("PUT", f"/api/v1/processes/{bare.pid}/watch")
         assert status == 422, text
     assert_room_for_another(one, run)
 
