@@ -92,17 +92,18 @@ static __always_inline bool block_enter(const struct call *call, struct thread_s
 /* The site of this call's stack: its handle, 0 when there is none. */
 static __always_inline __u32 call_site(const struct call *call, struct thread_state *state)
 {
-	__u64 return_address = PT_REGS_IP(call->ctx), hash;
+	__u64 return_address = PT_REGS_IP(call->ctx), stack_pointer = PT_REGS_SP(call->ctx), hash;
+	__u32 handle;
 
 	/* At an exit it is still on the stack; unreadable, the allocator itself stands for it. */
-	if (call->is_exit &&
-	    bpf_probe_read_user(&hash, sizeof(hash), (void *)PT_REGS_SP(call->ctx)) == 0)
+	if (call->is_exit && bpf_probe_read_user(&hash, sizeof(hash), (void *)stack_pointer) == 0)
 		return_address = hash;
-	hash = unwind_take(call->ctx, return_address, state);
-	if (state->stack.frame_count == RECORD_STACK_FRAMES_MAX)
-		COUNT(call->counters->truncated_stacks);
-	return site_find(state, hash, call->slot, call->account, call->control->sites_max,
-			 call->counters);
+	stack_pointer += sizeof(__u64) * call->is_exit;
+	hash = unwind_take(call, return_address, stack_pointer, state);
+	handle = site_find(state, hash, call->slot, call->account, call->control->sites_max,
+			   call->counters);
+	unwind_count(call, state);
+	return handle;
 }
 
 /*

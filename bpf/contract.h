@@ -120,12 +120,13 @@ static __always_inline bool contract_has_room(const struct call *call,
  */
 static __always_inline __u32 contract_site(const struct call *call, struct thread_state *state)
 {
-	__u64 hash = unwind_take(call->ctx, PT_REGS_IP(call->ctx) + 1, state);
+	__u64 hash = unwind_take(call, PT_REGS_IP(call->ctx) + 1, PT_REGS_SP(call->ctx), state);
+	__u32 handle;
 
-	if (state->stack.frame_count == RECORD_STACK_FRAMES_MAX)
-		COUNT(call->counters->truncated_stacks);
-	return site_find(state, hash, call->slot, call->account, call->control->sites_max,
-			 call->counters);
+	handle = site_find(state, hash, call->slot, call->account, call->control->sites_max,
+			   call->counters);
+	unwind_count(call, state);
+	return handle;
 }
 
 static __always_inline void contract_allocate(const struct call *call)

@@ -102,6 +102,18 @@ struct css_set {
 	struct cgroup *dfl_cgrp;
 };
 
+/* A return address that was replaced by that of the uprobes' trampoline. */
+struct return_instance {
+	unsigned long stack; /* where it was */
+	unsigned long orig_ret_vaddr;
+	bool chained; /* it was replaced before, by the next one in the list */
+	struct return_instance *next;
+};
+
+struct uprobe_task {
+	struct return_instance *return_instances;
+};
+
 struct task_struct {
 	int pid;
 	int tgid;
@@ -116,6 +128,7 @@ struct task_struct {
 	struct task_struct *real_parent;
 	const struct cred *cred;
 	struct css_set *cgroups;
+	struct uprobe_task *utask;
 	char comm[16];
 };
 

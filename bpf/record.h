@@ -181,6 +181,26 @@ struct record_site {
 	__u32 generation_number[RECORD_GENERATIONS];
 };
 
+/* ---- Stacks ---- */
+
+/* Why a stack has no further frames. */
+enum record_stack_end {
+	RECORD_STACK_END_ROOT,          /* call frame information says that there is no caller */
+	RECORD_STACK_END_TRUNCATED,     /* deeper than RECORD_STACK_FRAMES_MAX */
+	RECORD_STACK_END_PENDING,       /* the process's unwind tables were not ready yet */
+	RECORD_STACK_END_FRAME_POINTER, /* a caller was found by frame pointer alone; where such a
+					   chain ends is a guess */
+	RECORD_STACK_END_UNKNOWN_CODE,  /* in no file: made by a JIT compiler, or mapped just now */
+	RECORD_STACK_END_NO_TABLE,      /* no call frame information speaks of this code */
+	RECORD_STACK_END_UNSUPPORTED,   /* what it says can't be followed */
+	RECORD_STACK_END_UNREADABLE,    /* the stack isn't there, or not in memory */
+	RECORD_STACK_END_CORRUPT,       /* no way up the stack: what lies there is no frame */
+	RECORD_STACK_END_GUESSED_ROOT,  /* as ROOT, but a caller on the way was found by frame
+					   pointer  alone */
+	RECORD_STACK_END_SHORTENED,     /* cut on purpose: the table of sites is nearly full */
+	RECORD_STACK_ENDS_COUNT,
+};
+
 /* ---- Targets ---- */
 
 /* Written by the daemon, read by BPF. Index: slot. */
@@ -188,6 +208,7 @@ struct record_target_control {
 	__u64 sampling_interval_bytes; /* 1: exact */
 	__u64 blocks_max;              /* this target's share of the block map */
 	__u64 sites_max;               /* and of the site table */
+	__u64 unwind;                  /* RECORD_UNWIND_SERIAL() of its unwind_spaces entry */
 	__u32 generation;              /* current generation, counted up by the daemon */
 	__u16 watch;                   /* probes of another watch are not heard */
 	__u16 is_enabled;
@@ -213,12 +234,12 @@ struct record_target_counters {
 			      target's share of it */
 	__u64 lost_stacks; /* stacks that could not be taken */
 	__u64 delayed_stacks;      /* ring buffer full: the stack is sent with a later event */
-	__u64 truncated_stacks;    /* deeper than RECORD_STACK_FRAMES_MAX */
 	__u64 lost_mapping_events; /* ring buffer full: the mapping account was resynchronised */
 	__u64 main_thread_exits;   /* the main thread ended and others go on */
 	__u64 invalid_samples; /* contract probes: sizes or weights that cannot be, not accounted */
 	__u64 reported_bytes;  /* contract probes: sum of all weights; bounds every sum of them */
 	__u64 vanished_probes; /* a debugger took them out; the daemon counts and restores */
+	__u64 stack_ends[RECORD_STACK_ENDS_COUNT]; /* stacks taken, by enum record_stack_end */
 };
 
 /* Probe hits of one target on one CPU: what its watch costs. Index: slot, per CPU. */
@@ -239,6 +260,95 @@ struct record_host_counters {
 	__u64 oom_kills;
 	__u64 sites_end; /* no site number from here on was ever in use */
 };
+
+/*
+ * ---- Unwinding without frame pointers (tables: daemon/unwind/, walker: bpf/unwind.h) ----
+ *
+ * A module's code is cut into pages of 64 KiB of link addresses. A page's rows are sorted; a row
+ * holds from its address to the next one's or to the end of the page, and the first one of a page
+ * begins at 0. A row names a rule, which says how the caller's registers are found.
+ */
+
+#define RECORD_UNWIND_PAGE_SHIFT 16
+
+struct record_unwind_row {
+	__u16 low_address; /* link address within the page */
+	__u16 rule;        /* index */
+};
+
+/* x86-64: the return address is always at CFA - 8, or the rule is UNSUPPORTED. */
+enum record_unwind_kind {
+	RECORD_UNWIND_NONE,          /* no table speaks of this code */
+	RECORD_UNWIND_UNSUPPORTED,   /* a table does, in a way that can't be followed */
+	RECORD_UNWIND_END,           /* the outermost frame: no caller */
+	RECORD_UNWIND_STACK_POINTER, /* CFA = rsp + cfa_offset */
+	RECORD_UNWIND_FRAME_POINTER, /* CFA = rbp + cfa_offset */
+	RECORD_UNWIND_DEREFERENCED_STACK_POINTER, /* CFA = *(rsp + cfa_offset) + cfa_addend */
+	RECORD_UNWIND_DEREFERENCED_FRAME_POINTER, /* CFA = *(rbp + cfa_offset) + cfa_addend */
+	RECORD_UNWIND_PLT, /* CFA = rsp + cfa_offset + (rip % 16 >= cfa_addend ? 8 : 0) */
+	/* rip, rsp and rbp as the kernel saved them for a signal handler, the sigcontext's r8 at
+	 * rsp + cfa_offset: the caller was interrupted there, rip is no return address */
+	RECORD_UNWIND_SIGNAL,
+};
+
+/* Where the caller's rbp is. */
+enum record_unwind_frame_pointer {
+	RECORD_UNWIND_FRAME_POINTER_SAME,             /* still in rbp */
+	RECORD_UNWIND_FRAME_POINTER_AT_CFA,           /* at CFA + frame_pointer_offset */
+	RECORD_UNWIND_FRAME_POINTER_AT_FRAME_POINTER, /* at rbp + frame_pointer_offset */
+	RECORD_UNWIND_FRAME_POINTER_LOST, /* undefined, or where the walker can't look */
+};
+
+struct record_unwind_rule {
+	__s32 cfa_offset;
+	__s16 cfa_addend;
+	__s16 frame_pointer_offset;
+	__u8 kind;          /* enum record_unwind_kind */
+	__u8 frame_pointer; /* enum record_unwind_frame_pointer */
+	__u16 zero;
+};
+
+/* Rows of whole pages, of one module or several; 64 KiB. */
+#define RECORD_UNWIND_CHUNK_ROWS 16384
+#define RECORD_UNWIND_CHUNKS_MAX 4096
+/* Pages of all modules: 8 GiB of code. */
+#define RECORD_UNWIND_PAGES_MAX 131072
+/* Different rules of all modules; a desktop's programs have 10,000. Rule 0 is NONE. */
+#define RECORD_UNWIND_RULES_MAX 65536
+/* Executable mappings of one process; of more the last ones have no tables. A power of two. */
+#define RECORD_UNWIND_RANGES_MAX 1024
+
+struct record_unwind_chunk {
+	struct record_unwind_row rows[RECORD_UNWIND_CHUNK_ROWS];
+};
+
+struct record_unwind_page {
+	__u32 chunk;
+	__u16 first_row; /* in the chunk */
+	__u16 row_count; /* 0: no table speaks of any of it */
+};
+
+/* Where a process has a file's code mapped. */
+struct record_unwind_range {
+	__u64 start;
+	__u64 end;        /* exclusive */
+	__u64 bias;       /* address - bias: of page 0 on, in bytes */
+	__u32 first_page; /* index into unwind_pages */
+	__u32 page_count; /* 0: the file has no tables */
+};
+
+struct record_unwind_space {
+	__u32 range_count;
+	__u32 zero;
+	struct record_unwind_range ranges[RECORD_UNWIND_RANGES_MAX]; /* sorted */
+};
+
+/*
+ * What the walker has found out is kept by serial number, and each change of a process's ranges has
+ * a new one. After an exec the account is another one, and the ranges of before are not used.
+ */
+#define RECORD_UNWIND_SERIAL_BITS             17
+#define RECORD_UNWIND_SERIAL(account, serial) ((__u64)(account) << 32 | (serial))
 
 /* ---- Events through the ring buffer ---- */
 
@@ -264,6 +374,8 @@ struct record_event_stack {
 	struct record_event event;
 	__u32 site;
 	__u32 frame_count;
+	__u32 end; /* enum record_stack_end */
+	__u32 zero;
 	__u64 frames[RECORD_STACK_FRAMES_MAX]; /* only frame_count of them are sent */
 };
 

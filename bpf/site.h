@@ -5,9 +5,13 @@
 #ifndef MEMWATCH_SITE_H
 #define MEMWATCH_SITE_H
 
+#include "stack_hash.h"
 #include "thread.h"
 
 #include <stddef.h>
+
+#define SHORT_STACK_FRAMES    8
+#define SHORTEST_STACK_FRAMES 2
 
 /* 0 means "no site": sites are handed around as number + 1. */
 static __always_inline struct record_site *site_get(__u32 handle)
@@ -94,6 +98,32 @@ static __always_inline __u32 site_make(const struct record_site_key *key, __u64 
 }
 
 /*
+ * How many frames of new stacks are kept, so that the rest of the table lasts: a program with
+ * more different stacks than that is still known by who allocates, and by who calls that.
+ */
+static __always_inline __u32 site_frames_max(__u64 sites, __u64 sites_max)
+{
+	if (sites < sites_max - sites_max / 4)
+		return RECORD_STACK_FRAMES_MAX;
+	return sites < sites_max - sites_max / 8 ? SHORT_STACK_FRAMES : SHORTEST_STACK_FRAMES;
+}
+
+/* Cuts the stack to so many frames, if it has more; returns the hash of what is left. */
+static __always_inline __u64 site_shorten(struct record_event_stack *stack, __u64 hash,
+					  __u32 frames_max)
+{
+	if (stack->frame_count <= frames_max)
+		return hash;
+	stack->frame_count = frames_max;
+	stack->end = RECORD_STACK_END_SHORTENED;
+	hash = stack_hash_begin();
+	for (__u32 i = 0; i < SHORT_STACK_FRAMES; i++)
+		if (i < frames_max)
+			hash = stack_hash_add(hash, stack->frames[i]);
+	return stack_hash_add(hash, stack->end);
+}
+
+/*
  * The site of state->stack, whose hash is given, in the account: its handle. When none can be made
  * it is the account's overflow site, so that totals stay right. 0: not even that.
  */
@@ -103,9 +133,15 @@ static __always_inline __u32 site_find(struct thread_state *state, __u64 stack_h
 {
 	struct record_site_key key = {.stack_hash = stack_hash, .account = account};
 	__u32 *found = bpf_map_lookup_elem(&site_index, &key);
-	__u32 handle = found ? *found + 1 : site_make(&key, sites_max, counters);
 	struct record_site *site;
+	__u32 handle;
 
+	if (!found && counters->sites >= sites_max - sites_max / 4) {
+		key.stack_hash = site_shorten(&state->stack, stack_hash,
+					      site_frames_max(counters->sites, sites_max));
+		found = bpf_map_lookup_elem(&site_index, &key);
+	}
+	handle = found ? *found + 1 : site_make(&key, sites_max, counters);
 	if (!handle) {
 		COUNT(counters->lost_sites);
 		handle = counters->overflow_site;

@@ -9,6 +9,7 @@
 #define MEMWATCH_THREAD_H
 
 #include "maps.h"
+#include "stack_window.h"
 
 /* Allocator calls nested deeper than this are not followed: the outer ones own the block anyway. */
 #define PENDING_CALLS_MAX 4
@@ -19,9 +20,6 @@
  * reach.
  */
 #define INNER_CALLS_MAX 16
-
-/* One bulk read of the stack's top serves the frames that lie in it. A power of two. */
-#define STACK_COPY_BYTES 1024
 
 struct pending_call {
 	__u64 stack_pointer;  /* at the entry: it points to the return address */
@@ -40,6 +38,22 @@ struct pending_call {
 	__u8 is_nested;
 };
 
+/* A walk up the stack, by its current frame. See unwind.h. */
+struct unwind_walk {
+	__u64 address;        /* that the next frame's caller is searched by: inside its call */
+	__u64 return_address; /* what is recorded of it */
+	__u64 stack_pointer;
+	__u64 frame_pointer;
+	__u64 serial; /* of the process's ranges; 0: it has none */
+	__u32 slot;
+	__u32 rule;       /* for address */
+	__u32 position;   /* of a search, see unwind_table.h */
+	__u32 end;        /* enum record_stack_end */
+	__u32 is_guessed; /* a frame came from the frame pointer alone */
+	__u32 zero;
+	struct stack_window window;
+};
+
 struct thread_state {
 	__u32 account; /* everything below belongs to this account; another one starts afresh */
 	__u32 depth;   /* of pending */
@@ -55,7 +69,7 @@ struct thread_state {
 	__u64 skipped_cookie;
 	struct pending_call pending[PENDING_CALLS_MAX];
 	struct record_event_stack stack;
-	__u8 stack_copy[STACK_COPY_BYTES];
+	struct unwind_walk walk;
 };
 
 /*

@@ -1,80 +1,82 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Takes the user stack of the current thread, at the return from a probed function or just before:
- * the return address in the direct caller is given, and is thereby right with or without frame
- * pointers; the callers beyond it come from the frame pointer chain.
- *
- * The chain is believed only while it climbs the stack in sane steps: code without frame pointers
- * keeps anything in %rbp, and a wild chain would make a new stack of each call.
+ * the return address in the direct caller is given; the callers beyond it are found by the call
+ * frame information of their code, and where there is none by frame pointers.
  */
 #ifndef MEMWATCH_UNWIND_H
 #define MEMWATCH_UNWIND_H
 
-#include "thread.h"
+#include "call.h"
+#include "stack_hash.h"
+#include "unwind_frame.h"
 
-#include <bpf/bpf_tracing.h>
-
-/* A frame larger than this ends the chain: the default thread stack is 8 MiB. */
-#define FRAME_BYTES_MAX (8ULL << 20)
-
-struct frame_record {
-	__u64 next;
-	__u64 return_address;
-};
-
-/* Drawn by the daemon at load, so that a program can't choose stacks that collide. */
-const volatile __u64 stack_hash_seed SEC(".rodata") __weak = 0;
-
-/*
- * Multiply-xorshift, one round a frame (constants of MurmurHash3's finaliser). 64 bits: among the
- * 2^15 sites of a full table two stacks meet with probability 3e-11.
- */
-static __always_inline __u64 hash_add(__u64 hash, __u64 value)
+static __always_inline void unwind_begin(const struct call *call, struct unwind_walk *walk,
+					 __u64 return_address, __u64 stack_pointer)
 {
-	hash = (hash ^ value) * 0xff51afd7ed558ccdULL;
-	return hash ^ hash >> 32;
+	__u64 unwind = *(volatile __u64 *)&call->control->unwind;
+
+	walk->serial = unwind >> 32 == call->account ? unwind & ~0U : 0;
+	walk->slot = call->slot;
+	walk->stack_pointer = stack_pointer;
+	walk->frame_pointer = PT_REGS_FP(call->ctx);
+	walk->window.bytes = 0;
+	walk->is_guessed = 0;
+	walk->address = return_address - 1;
+	unwind_find(walk);
+}
+
+/* What the end of a stack is worth in which a caller was found by the frame pointer alone. */
+static __always_inline __u32 unwind_guessed_end(__u32 end)
+{
+	switch (end) {
+	case RECORD_STACK_END_TRUNCATED:
+	case RECORD_STACK_END_PENDING:
+		return end;
+	case RECORD_STACK_END_ROOT:
+		return RECORD_STACK_END_GUESSED_ROOT;
+	default:
+		return RECORD_STACK_END_FRAME_POINTER;
+	}
 }
 
 /*
- * Fills state->stack.frames and frame_count (at least 1) and returns the hash of the frames. The
- * count is kept in memory, not in a register: the verifier would follow every length on its own.
+ * Fills state->stack's frames, frame_count (at least 1) and end, and returns the hash of all that.
+ * stack_pointer: as it is right after the return to return_address. The count is kept in memory,
+ * not in a register: the verifier would follow every length on its own.
  */
-static __always_inline __u64 unwind_take(struct pt_regs *ctx, __u64 return_address,
-					 struct thread_state *state)
+static __always_inline __u64 unwind_take(const struct call *call, __u64 return_address,
+					 __u64 stack_pointer, struct thread_state *state)
 {
-	__u64 stack_pointer = PT_REGS_SP(ctx);
-	__u64 frame_pointer = PT_REGS_FP(ctx);
-	__u64 copied_bytes = STACK_COPY_BYTES;
-	__u64 hash = hash_add(stack_hash_seed, return_address);
-	struct frame_record record;
+	__u64 hash = stack_hash_add(stack_hash_begin(), return_address);
+	struct unwind_walk *walk = &state->walk;
 
 	state->stack.frames[0] = return_address;
 	state->stack.frame_count = 1;
-	if (bpf_probe_read_user(state->stack_copy, STACK_COPY_BYTES, (void *)stack_pointer))
-		copied_bytes = 0; /* the stack ends sooner: frames are read one by one */
+	state->stack.end = RECORD_STACK_END_TRUNCATED;
+	unwind_begin(call, walk, return_address, stack_pointer);
 	for (__u32 i = 1; i < RECORD_STACK_FRAMES_MAX; i++) {
-		__u64 offset = frame_pointer - stack_pointer;
-
-		if (frame_pointer & 7 || offset >= FRAME_BYTES_MAX)
-			break;
-		if (offset + sizeof(record) <= copied_bytes) {
-			offset &= STACK_COPY_BYTES - 1;
-			if (offset > STACK_COPY_BYTES - sizeof(record))
-				break;
-			record = *(struct frame_record *)(state->stack_copy + offset);
-		} else if (bpf_probe_read_user(&record, sizeof(record), (void *)frame_pointer)) {
+		if (unwind_step(walk)) {
+			state->stack.end = walk->end;
 			break;
 		}
-		if (!record.return_address)
-			break;
-		state->stack.frames[i] = record.return_address;
+		state->stack.frames[i] = walk->return_address;
 		state->stack.frame_count = i + 1;
-		hash = hash_add(hash, record.return_address);
-		if (record.next <= frame_pointer)
-			break;
-		frame_pointer = record.next;
+		hash = stack_hash_add(hash, walk->return_address);
 	}
-	return hash;
+	if (walk->is_guessed)
+		state->stack.end = unwind_guessed_end(state->stack.end);
+	return stack_hash_add(hash, state->stack.end);
+}
+
+/* Counts how the stack taken last has ended. */
+static __always_inline void unwind_count(const struct call *call, const struct thread_state *state)
+{
+	__u32 end = state->stack.end;
+
+	asm volatile("" : "+r"(end));
+	if (end < RECORD_STACK_ENDS_COUNT)
+		COUNT(call->counters->stack_ends[end]);
 }
 
 #endif

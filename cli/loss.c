@@ -39,7 +39,23 @@ static const struct loss losses_known[] = {
 	{"missed_frees", true, "frees not seen, noticed when the address was given out again"},
 	{"abandoned_calls", true, "calls of an allocator that never returned"},
 	{"delayed_stacks", true, "stacks that came later than their blocks"},
-	{"truncated_stacks", true, "stacks without their outermost callers"},
+	{"truncated_stacks", true, "stacks without their outermost callers: they are too deep"},
+	{"pending_stacks", true,
+	 "stacks taken by frame pointers, before the process's unwind tables were ready"},
+	{"guessed_stacks", true,
+	 "stacks that stop beyond a caller that was found by the frame pointer alone"},
+	{"guessed_root_stacks", true,
+	 "whole stacks in which a caller was found by the frame pointer alone"},
+	{"unknown_code_stacks", true, "stacks that stop in code of no file, or mapped just then"},
+	{"no_table_stacks", true,
+	 "stacks that stop in code whose file says nothing about its frames"},
+	{"unsupported_rule_stacks", true,
+	 "stacks that stop where a frame's rule can't be followed"},
+	{"unreadable_stacks", true, "stacks that stop where the stack couldn't be read"},
+	{"corrupt_stacks", true, "stacks that stop where the stack holds no frame"},
+	{"shortened_stacks", true,
+	 "stacks cut to their innermost frames, as the table of sites is nearly full (raise "
+	 "sites_max)"},
 };
 
 /* What is not known is taken seriously. */

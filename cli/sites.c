@@ -171,7 +171,6 @@ static void sites_show_left_out(const struct render *render, size_t count, size_
 
 void sites_show(const struct render *render, const cJSON *answer, size_t top)
 {
-	bool is_guess = false;
 	double left_out_bytes = 0;
 	size_t count = 0, shown = 0;
 	const cJSON *site;
@@ -185,15 +184,7 @@ void sites_show(const struct render *render, const cJSON *answer, size_t top)
 		}
 		shown++;
 		sites_show_one(render, site, shown);
-		if (strcmp(json_string_or(site, "stack_end", ""), "frame_pointer_guess") == 0)
-			is_guess = true;
 	}
 	if (shown < count)
 		sites_show_left_out(render, count, shown, left_out_bytes);
-	if (is_guess) {
-		render_end_line(render);
-		render_paragraph(render, RENDER_DIM, 0,
-				 "Stacks were taken by frame pointers: functions compiled without "
-				 "them may be missing, and what called them.");
-	}
 }

@@ -80,22 +80,43 @@ static void stack_print_line(const struct render *render, const struct stack_lin
 	free(name);
 }
 
-/* Why a stack stops, where that is worth a line of its own; reports explain guesses once. */
+/* What is said of a stack that doesn't end where the thread began. */
+static const struct stack_ending {
+	const char *name;
+	const char *text;
+} stack_endings[] = {
+	{"truncated", "deeper than what is recorded: its outermost callers are missing"},
+	{"tables_pending",
+	 "taken by frame pointers, before the unwind tables were ready: callers may "
+	 "be missing"},
+	{"frame_pointer_guess", "a caller was found by the frame pointer alone: others may be "
+				"missing"},
+	{"guessed_root", "on the way to where the thread began, a caller was found by the frame "
+			 "pointer alone"},
+	{"unknown_code", "called by code in no file, as JIT compilers make it"},
+	{"no_table",
+	 "the file of the last one says nothing about its frames: what called it is not "
+	 "known"},
+	{"unsupported_rule", "what called the last one can't be found in the way its file says"},
+	{"unreadable", "the rest of the stack could not be read"},
+	{"corrupt", "what lies on the stack there is no frame"},
+	{"shortened", "cut here, as the table of sites is nearly full (raise sites_max)"},
+	{"lost", "the stack could not be taken"},
+};
+
 static void stack_show_end(const struct render *render, const char *stack_end)
 {
-	if (!stack_end || strcmp(stack_end, "root") == 0 ||
-	    strcmp(stack_end, "frame_pointer_guess") == 0)
+	if (!stack_end || strcmp(stack_end, "root") == 0)
 		return;
-	if (strcmp(stack_end, "truncated") == 0)
-		render_paragraph(
-			render, RENDER_WARNING, STACK_INDENT,
-			"(deeper than what is recorded: its outermost callers are missing)");
-	else if (strcmp(stack_end, "lost") == 0)
-		render_paragraph(render, RENDER_WARNING, STACK_INDENT,
-				 "(the stack could not be taken)");
-	else
-		render_paragraph(render, RENDER_WARNING, STACK_INDENT, "(the stack stops here: %s)",
-				 stack_end);
+	for (size_t i = 0; i < sizeof(stack_endings) / sizeof(stack_endings[0]); i++) {
+		if (strcmp(stack_end, stack_endings[i].name) == 0) {
+			render_paragraph(render, RENDER_WARNING, STACK_INDENT, "(%s)",
+					 stack_endings[i].text);
+			return;
+		}
+	}
+	render_paragraph(render, RENDER_WARNING, STACK_INDENT, "(the stack stops here: %s)",
+			 stack_end);
 }
 
 static size_t stack_name_column(const struct render *render, const struct stack_line *lines,

@@ -32,6 +32,21 @@ static void status_show_count(const struct render *render, const char *label, do
 			number_count(count).text);
 }
 
+static void status_show_unwind(const struct render *render, const cJSON *unwind)
+{
+	double refused = json_number(unwind, "refused_modules_total");
+
+	render_labelled(render, RENDER_PLAIN, "  unwinding", STATUS_TEXT_COLUMN,
+			"tables of %s files, %s of at most %s",
+			number_count(json_number(unwind, "modules")).text,
+			number_bytes(json_number(unwind, "bytes")).text,
+			number_bytes(json_number(unwind, "bytes_max")).text);
+	if (refused > 0)
+		render_paragraph(render, RENDER_WARNING, STATUS_TEXT_COLUMN,
+				 "no tables could be made for %s files (the log says why)",
+				 number_count(refused).text);
+}
+
 static void status_show_self(const struct render *render, const cJSON *answer)
 {
 	double uptime_seconds = json_number(answer, "uptime_seconds");
@@ -46,6 +61,7 @@ static void status_show_self(const struct render *render, const cJSON *answer)
 			number_bytes(json_number(answer, "rss_bytes")).text,
 			number_bytes(json_number(answer, "symbol_cache_bytes")).text,
 			number_bytes(json_number(answer, "bpf_memory_bytes")).text);
+	status_show_unwind(render, json_child(answer, "unwind"));
 }
 
 static void status_show_losses(const struct render *render, const cJSON *losses)

@@ -9,6 +9,7 @@
 #include "options.h"
 #include "serve/serve.h"
 #include "target/seccomp_trial.h"
+#include "unwinder.h"
 #include "view/state.h"
 #include "worker.h"
 
@@ -32,6 +33,7 @@ struct daemon {
 	struct config config;
 	struct state state;
 	struct worker *worker;
+	struct loop *unwinder;
 	struct server *server;
 	int instance_fd, signal_fd, timer_fd, epoll_fd;
 	double watchdog_seconds, watchdog_sent_seconds;
@@ -218,17 +220,24 @@ static int open_state(struct daemon *daemon)
 {
 	const struct config *config = &daemon->config;
 	struct state *state = &daemon->state;
+	pthread_condattr_t attributes;
 	int error;
 
 	state->start_time_seconds = clock_unix_seconds();
 	apply_config(state, config);
 	pthread_mutex_init(&state->lock, NULL);
-	pthread_cond_init(&state->attached, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&state->attached, &attributes);
+	pthread_condattr_destroy(&attributes);
+	state->unwinder_wake_fd = -1;
+	state->unwind_bytes_max = config->unwind_tables_bytes;
 	state->modules = module_cache_new(config->symbol_cache_bytes, MODULES_MAX);
 	state->postmortems = postmortem_list_new(config->ooms_max, config->sites_max);
 	state->accounts = account_table_new(state->object, config->ended_targets_max);
 	state->targets = state->modules
-				 ? target_table_new(state->object, state->modules, state->backend)
+				 ? target_table_new(state->object, state->modules, state->backend,
+						    config->unwind_tables_bytes)
 				 : NULL;
 	if (!state->postmortems || !state->accounts || !state->targets) {
 		log_write(LOG_ERROR, "out of memory");
@@ -244,10 +253,11 @@ static int open_state(struct daemon *daemon)
 	return 0;
 }
 
-static int open_worker(struct daemon *daemon)
+static int open_threads(struct daemon *daemon)
 {
-	int error = worker_start(&daemon->state, &daemon->worker);
+	int error = unwinder_start(&daemon->state, &daemon->unwinder);
 
+	error = error ? error : worker_start(&daemon->state, &daemon->worker);
 	if (error)
 		log_write(LOG_ERROR, "cannot start a thread: %s", strerror(-error));
 	return error;
@@ -339,6 +349,7 @@ static void run_loop(struct daemon *daemon)
 				dispatch_events(&daemon->state);
 			is_work_due |= events[i].data.fd != daemon->state.governor_fd;
 		}
+		/* It wakes the unwinder in turn. */
 		if (is_work_due)
 			worker_wake(daemon->worker);
 	}
@@ -361,7 +372,7 @@ static int run(struct daemon *daemon)
 	error = error ? error : open_object(daemon);
 	error = error ? error : open_state(daemon);
 	error = error ? error : open_loop(daemon);
-	error = error ? error : open_worker(daemon);
+	error = error ? error : open_threads(daemon);
 	error = error ? error : open_server(daemon);
 	if (error)
 		return error;
@@ -380,6 +391,7 @@ static void close_all(struct daemon *daemon)
 
 	server_stop(daemon->server);
 	worker_stop(daemon->worker);
+	unwinder_stop(state, daemon->unwinder);
 	/* Targets first: their probes go before anything else does. */
 	target_table_free(state->targets);
 	retry_list_clear(&state->retries);

@@ -4,15 +4,12 @@
 #include "clock.h"
 #include "governor.h"
 #include "log.h"
+#include "loop.h"
 #include "target/debugged.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <sys/poll.h>
-#include <unistd.h>
 
 /* How long what was put off waits. */
 #define PUT_OFF_MS 20
@@ -22,10 +19,8 @@
 
 struct worker {
 	struct state *state;
-	pthread_t thread;
-	int wake_fd;
+	struct loop *loop;
 	double purged_seconds; /* monotonic */
-	bool is_stopping;
 };
 
 /* Returns whether something has to be looked at again soon. */
@@ -99,52 +94,33 @@ static void check_debugged(struct state *state)
 	pthread_mutex_unlock(&state->lock);
 }
 
-static void *work(void *context)
+static int work(void *context)
 {
 	struct worker *worker = context;
-	struct pollfd waits = {.fd = worker->wake_fd, .events = POLLIN};
-	uint64_t wakes;
+	bool is_put_off;
 
-	while (!__atomic_load_n(&worker->is_stopping, __ATOMIC_ACQUIRE)) {
-		bool is_put_off;
-
-		check_debugged(worker->state);
-		is_put_off = attach_all(worker->state);
-
-		governor_try_again(worker->state);
-		state_detach_orphans(worker->state);
-		release_debugged(worker->state);
-		purge(worker);
-		if (poll(&waits, 1, is_put_off ? PUT_OFF_MS : -1) > 0 &&
-		    read(worker->wake_fd, &wakes, sizeof(wakes)) < 0)
-			log_write(LOG_WARN, "reading the worker's eventfd: %s", strerror(errno));
-	}
-	return NULL;
+	check_debugged(worker->state);
+	is_put_off = attach_all(worker->state);
+	state_wake_unwinder(worker->state);
+	governor_try_again(worker->state);
+	state_detach_orphans(worker->state);
+	release_debugged(worker->state);
+	purge(worker);
+	return is_put_off ? PUT_OFF_MS : -1;
 }
 
 int worker_start(struct state *state, struct worker **worker)
 {
 	struct worker *started = calloc(1, sizeof(*started));
-	sigset_t all, before;
 	int error;
 
 	if (!started)
 		return -ENOMEM;
 	started->state = state;
-	started->wake_fd = eventfd(0, EFD_CLOEXEC);
-	if (started->wake_fd < 0) {
-		error = -errno;
+	error = loop_start(work, started, &started->loop);
+	if (error) {
 		free(started);
 		return error;
-	}
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	error = pthread_create(&started->thread, NULL, work, started);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (error) {
-		close(started->wake_fd);
-		free(started);
-		return -error;
 	}
 	*worker = started;
 	return 0;
@@ -152,20 +128,13 @@ int worker_start(struct state *state, struct worker **worker)
 
 void worker_wake(struct worker *worker)
 {
-	uint64_t one = 1;
-
-	/* Full means that it will wake anyway. */
-	if (write(worker->wake_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
-		log_write(LOG_WARN, "waking the worker: %s", strerror(errno));
+	loop_wake(worker->loop);
 }
 
 void worker_stop(struct worker *worker)
 {
 	if (!worker)
 		return;
-	__atomic_store_n(&worker->is_stopping, true, __ATOMIC_RELEASE);
-	worker_wake(worker);
-	pthread_join(worker->thread, NULL);
-	close(worker->wake_fd);
+	loop_stop(worker->loop);
 	free(worker);
 }

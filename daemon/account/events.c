@@ -15,10 +15,9 @@ static struct account *living_account(struct account_table *table, const struct 
 
 static struct stack *normalise(struct target *target, const struct record_event_stack *event)
 {
-	bool is_truncated = event->frame_count >= RECORD_STACK_FRAMES_MAX;
 	bool has_unknown;
 	struct stack *stack = stack_new(target->space, (const uint64_t *)event->frames,
-					event->frame_count, is_truncated, &has_unknown);
+					event->frame_count, event->end, &has_unknown);
 
 	/*
 	 * A mapping we haven't seen (dlopen by other means than the loader's hook), or a frame
@@ -29,7 +28,7 @@ static struct stack *normalise(struct target *target, const struct record_event_
 	target_refresh_space(target);
 	stack_free(stack);
 	return stack_new(target->space, (const uint64_t *)event->frames, event->frame_count,
-			 is_truncated, &has_unknown);
+			 event->end, &has_unknown);
 }
 
 void account_handle_stack(struct account_table *table, struct target_table *targets,
@@ -41,6 +40,9 @@ void account_handle_stack(struct account_table *table, struct target_table *targ
 
 	if (!site || !target || site->stack)
 		return;
+	/* Code that appears without the loader, as JIT compilers make it: known from now on. */
+	if (event->end == RECORD_STACK_END_UNKNOWN_CODE)
+		target->is_space_due = true;
 	target_refresh_space_if_due(target);
 	site->stack = normalise(target, event);
 }

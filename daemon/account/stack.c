@@ -3,40 +3,44 @@
 
 #include <stdlib.h>
 
-const char *stack_end_name(enum stack_end end)
+const char *stack_end_name(uint32_t end)
 {
-	switch (end) {
-	case STACK_END_FRAME_POINTER:
-		return "frame_pointer_guess";
-	case STACK_END_TRUNCATED:
-		return "truncated";
-	case STACK_END_LOST:
-		break;
-	}
-	return "lost";
+	static const char *const names[] = {
+		[RECORD_STACK_END_ROOT] = "root",
+		[RECORD_STACK_END_TRUNCATED] = "truncated",
+		[RECORD_STACK_END_PENDING] = "tables_pending",
+		[RECORD_STACK_END_FRAME_POINTER] = "frame_pointer_guess",
+		[RECORD_STACK_END_UNKNOWN_CODE] = "unknown_code",
+		[RECORD_STACK_END_NO_TABLE] = "no_table",
+		[RECORD_STACK_END_UNSUPPORTED] = "unsupported_rule",
+		[RECORD_STACK_END_UNREADABLE] = "unreadable",
+		[RECORD_STACK_END_CORRUPT] = "corrupt",
+		[RECORD_STACK_END_GUESSED_ROOT] = "guessed_root",
+		[RECORD_STACK_END_SHORTENED] = "shortened",
+	};
+
+	return end < RECORD_STACK_ENDS_COUNT ? names[end] : "lost";
 }
 
 struct stack *stack_new(const struct address_space *space, const uint64_t *addresses,
-			size_t address_count, bool is_truncated, bool *has_unknown)
+			size_t address_count, uint32_t end, bool *has_unknown)
 {
 	struct stack *stack = calloc(1, sizeof(*stack) + address_count * sizeof(stack->frames[0]));
 
 	*has_unknown = false;
 	if (!stack)
 		return NULL;
-	stack->end = is_truncated ? STACK_END_TRUNCATED : STACK_END_FRAME_POINTER;
+	stack->end = end;
 	for (size_t i = 0; i < address_count; i++) {
 		struct stack_frame *frame = &stack->frames[i];
 
 		if (address_space_resolve(space, addresses[i] - 1, &frame->module,
 					  &frame->offset)) {
 			*has_unknown = true;
-			if (i > 0) {
-				stack->end = STACK_END_FRAME_POINTER;
+			/* The direct caller is certain. */
+			if (i > 0 && end == RECORD_STACK_END_PENDING)
 				break;
-			}
-			/* The direct caller is certain: code in no file, as JIT compilers make it.
-			 */
+			/* Code in no file, as JIT compilers make it. */
 			frame->module = NULL;
 			frame->offset = addresses[i];
 		} else {

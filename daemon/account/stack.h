@@ -6,14 +6,11 @@
 #ifndef MEMWATCH_ACCOUNT_STACK_H
 #define MEMWATCH_ACCOUNT_STACK_H
 
+#include "record.h"
 #include "symbol/address_space.h"
 
-/* Why a stack has no further frames. */
-enum stack_end {
-	STACK_END_FRAME_POINTER, /* the frame pointer chain ended; whether at a root is a guess */
-	STACK_END_TRUNCATED,     /* deeper than is kept */
-	STACK_END_LOST,          /* the stack could not be had */
-};
+/* Beside enum record_stack_end: the stack could not be had. */
+#define STACK_END_LOST RECORD_STACK_ENDS_COUNT
 
 struct stack_frame {
 	struct module *module; /* held; NULL: in no file */
@@ -21,21 +18,22 @@ struct stack_frame {
 };
 
 struct stack {
-	enum stack_end end;
+	uint32_t end; /* enum record_stack_end: why it has no further frames */
 	uint32_t frame_count;
 	struct stack_frame frames[]; /* innermost first, return addresses */
 };
 
 /* Static: as JSON says it. */
-const char *stack_end_name(enum stack_end end);
+const char *stack_end_name(uint32_t end);
 
 /*
- * Normalises return addresses. What can be no code of this process ends the stack: it comes from a
- * frame pointer that was none. *has_unknown says that an address was in no known mapping, so that a
- * look at fresh mappings may help. NULL when out of memory.
+ * Normalises the return addresses of a stack that ended so. Before the unwind tables are there, an
+ * address that can be no code of this process ends it: it comes from a frame pointer that was none.
+ * *has_unknown says that an address was in no known mapping, so that a look at fresh mappings may
+ * help. NULL when out of memory.
  */
 struct stack *stack_new(const struct address_space *space, const uint64_t *addresses,
-			size_t address_count, bool is_truncated, bool *has_unknown);
+			size_t address_count, uint32_t end, bool *has_unknown);
 void stack_free(struct stack *stack);
 
 #endif

@@ -33,11 +33,12 @@ static void subtract_counters(struct record_target_counters *counters,
 	counters->lost_blocks_error -= before->lost_blocks_error;
 	counters->lost_sites -= before->lost_sites;
 	counters->delayed_stacks -= before->delayed_stacks;
-	counters->truncated_stacks -= before->truncated_stacks;
 	counters->lost_mapping_events -= before->lost_mapping_events;
 	counters->main_thread_exits -= before->main_thread_exits;
 	counters->invalid_samples -= before->invalid_samples;
 	counters->vanished_probes -= before->vanished_probes;
+	for (int end = 0; end < RECORD_STACK_ENDS_COUNT; end++)
+		counters->stack_ends[end] -= before->stack_ends[end];
 }
 
 static void copy_target(struct account *account, const struct target *target)

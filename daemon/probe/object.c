@@ -88,6 +88,7 @@ static int configure(struct probe_object *object)
 	bpf_map__set_max_entries(skeleton->maps.target_controls, limits->targets_max);
 	bpf_map__set_max_entries(skeleton->maps.target_counters, limits->targets_max);
 	bpf_map__set_max_entries(skeleton->maps.target_hits, limits->targets_max);
+	bpf_map__set_max_entries(skeleton->maps.unwind_spaces, limits->targets_max);
 	bpf_map__set_max_entries(skeleton->maps.events, (uint32_t)limits->ring_buffer_bytes);
 	if (!object->has_safe_allocation) {
 		allocate_elements_at_load(skeleton->maps.blocks);
@@ -313,6 +314,18 @@ const struct record_host_counters *probe_object_host_counters(const struct probe
 struct usdt_table *probe_object_usdt(const struct probe_object *object)
 {
 	return object->usdt;
+}
+
+void probe_object_unwind_maps(const struct probe_object *object, struct probe_unwind_maps *maps)
+{
+	const struct memwatch_bpf *skeleton = object->skeleton;
+
+	*maps = (struct probe_unwind_maps){
+		.spaces_fd = bpf_map__fd(skeleton->maps.unwind_spaces),
+		.chunks_fd = bpf_map__fd(skeleton->maps.unwind_chunks),
+		.pages_fd = bpf_map__fd(skeleton->maps.unwind_pages),
+		.rules_fd = bpf_map__fd(skeleton->maps.unwind_rules),
+	};
 }
 
 uint32_t probe_object_new_account(struct probe_object *object)

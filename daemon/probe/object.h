@@ -62,6 +62,12 @@ const struct record_host_counters *probe_object_host_counters(const struct probe
 /* The descriptions of USDT arguments in use; owned by the object. */
 struct usdt_table *probe_object_usdt(const struct probe_object *object);
 
+/* Descriptors of the unwinder's maps, borrowed (see unwind/store.h). */
+struct probe_unwind_maps {
+	int spaces_fd, chunks_fd, pages_fd, rules_fd;
+};
+void probe_object_unwind_maps(const struct probe_object *object, struct probe_unwind_maps *maps);
+
 /* An account number never given out before. */
 uint32_t probe_object_new_account(struct probe_object *object);
 /* A site for what no stack can be had for. Returns its number + 1, or 0 when the table is full. */

@@ -54,6 +54,8 @@ static void encode_completeness(struct json *json, const struct answer_sites *an
 	if (!answer->is_complete)
 		json_string(json, "incomplete_reason", answer->incomplete_reason);
 	json_uint64(json, "lost_events", answer->lost_events);
+	json_uint64(json, "stacks_taken", answer->stacks_taken);
+	json_uint64(json, "stacks_to_root", answer->stacks_to_root);
 	json_losses(json, answer->losses, answer->loss_count);
 	json_bool(json, "ended", answer->is_ended);
 	if (answer->is_ended)

@@ -27,6 +27,18 @@ static void encode_backends(struct json *json, const struct answer_status *answe
 	json_close_array(json);
 }
 
+static void encode_unwind(struct json *json, const struct answer_unwind *unwind)
+{
+	json_open_object(json, "unwind");
+	json_uint64(json, "modules", unwind->modules);
+	json_uint64(json, "bytes", unwind->bytes);
+	json_uint64(json, "bytes_max", unwind->bytes_max);
+	json_uint64(json, "builds_total", unwind->builds_total);
+	json_double(json, "build_seconds_total", unwind->build_seconds_total);
+	json_uint64(json, "refused_modules_total", unwind->refused_modules_total);
+	json_close_object(json);
+}
+
 void json_status(struct json *json, const struct answer_status *answer)
 {
 	json_open_object(json, NULL);
@@ -42,6 +54,7 @@ void json_status(struct json *json, const struct answer_status *answer)
 	json_uint64(json, "rss_bytes", answer->rss_bytes);
 	json_uint64(json, "bpf_memory_bytes", answer->bpf_memory_bytes);
 	json_uint64(json, "symbol_cache_bytes", answer->symbol_cache_bytes);
+	encode_unwind(json, &answer->unwind);
 	json_uint64(json, "oom_kills_total", answer->oom_kills_total);
 	json_uint64(json, "ended_over_budget_total", answer->ended_over_budget_total);
 	json_uint64(json, "intervals_raised_total", answer->intervals_raised_total);

@@ -15,6 +15,9 @@
 /* What one process may make us keep: browsers map 300 files, the largest servers 1,000. */
 #define FILES_MAX 2048
 
+/* Ranges of code in no file: JIT compilers make a few large ones. */
+#define FILELESS_MAX 256
+
 /* A file that was seen mapped as code. */
 struct known_file {
 	struct address_space_file file; /* its module is held; NULL: it can't be used */
@@ -30,6 +33,8 @@ struct address_space {
 	struct code_ranges ranges;
 	struct address_space_file *mapped; /* modules borrowed from files */
 	size_t mapped_count;
+	struct address_space_code fileless[FILELESS_MAX];
+	size_t fileless_count;
 	size_t unreadable;
 	uint64_t refreshes;
 };
@@ -149,8 +154,20 @@ static void forget_failures(struct address_space *space)
 struct maps_reading {
 	struct mapped_spans mapped; /* everything */
 	struct code_ranges code;    /* what can be named */
+	struct address_space_code fileless[FILELESS_MAX];
+	size_t fileless_count;
 	size_t unreadable;
 };
+
+static void reading_add_fileless(struct maps_reading *reading, const struct address_range *range)
+{
+	if (reading->fileless_count == FILELESS_MAX)
+		return;
+	reading->fileless[reading->fileless_count++] =
+		(struct address_space_code){.start = range->start,
+					    .end = range->end,
+					    .is_vdso = strcmp(range->path, "[vdso]") == 0};
+}
 
 static int reading_add(struct maps_reading *reading, struct address_space *space, char *line)
 {
@@ -161,8 +178,12 @@ static int reading_add(struct maps_reading *reading, struct address_space *space
 	if (address_range_parse(line, &range))
 		return 0;
 	error = mapped_spans_add(&reading->mapped, range.start, range.end);
-	if (error || !range.is_executable || !range.inode)
+	if (error || !range.is_executable)
 		return error;
+	if (!range.inode) {
+		reading_add_fileless(reading, &range);
+		return 0;
+	}
 	error = find_module(space, &range, &module);
 	if (error)
 		return error;
@@ -234,8 +255,11 @@ int address_space_refresh(struct address_space *space)
 		error = code_ranges_merge(&space->ranges, &reading.code, &reading.mapped);
 	if (!error)
 		error = list_mapped(space);
-	if (!error)
+	if (!error) {
 		space->unreadable = reading.unreadable;
+		space->fileless_count = reading.fileless_count;
+		memcpy(space->fileless, reading.fileless, sizeof(space->fileless));
+	}
 	mapped_spans_clear(&reading.mapped);
 	code_ranges_clear(&reading.code);
 	return error;
@@ -272,6 +296,34 @@ int address_space_find(const struct address_space *space, const struct module *m
 		return 0;
 	}
 	return -ENOENT;
+}
+
+static int compare_code(const void *a, const void *b)
+{
+	const struct address_space_code *left = a, *right = b;
+
+	return left->start < right->start ? -1 : left->start > right->start;
+}
+
+size_t address_space_code(const struct address_space *space, struct address_space_code *code,
+			  size_t max)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < space->ranges.count && count < max; i++) {
+		const struct code_range *range = &space->ranges.items[i];
+
+		if (range->last_seen == space->refreshes)
+			code[count++] =
+				(struct address_space_code){.start = range->start,
+							    .end = range->end,
+							    .file_offset = range->file_offset,
+							    .module = range->module};
+	}
+	for (size_t i = 0; i < space->fileless_count && count < max; i++)
+		code[count++] = space->fileless[i];
+	qsort(code, count, sizeof(*code), compare_code);
+	return count;
 }
 
 size_t address_space_file_count(const struct address_space *space)

@@ -61,6 +61,21 @@ int address_space_resolve(const struct address_space *space, uint64_t address,
 int address_space_find(const struct address_space *space, const struct module *module,
 		       uint64_t file_offset, uint64_t *address);
 
+/* Code that is mapped now. */
+struct address_space_code {
+	uint64_t start; /* inclusive */
+	uint64_t end;   /* exclusive */
+	uint64_t file_offset;
+	struct module
+		*module; /* borrowed; NULL: in no file, as JIT compilers make it, or the vDSO */
+	bool is_vdso;
+};
+
+/* The code mapped as of the last refresh, by address: fills in up to max entries, returns how many.
+ */
+size_t address_space_code(const struct address_space *space, struct address_space_code *code,
+			  size_t max);
+
 /* A file with code, mapped now. Copies of a file are one module, but probes go into each. */
 struct address_space_file {
 	struct mapped_file_id id;

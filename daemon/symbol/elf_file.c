@@ -166,6 +166,21 @@ int elf_layout_address(const struct elf_layout *layout, uint64_t file_offset, ui
 	return -ENOENT;
 }
 
+int elf_layout_mapping_address(const struct elf_layout *layout, uint64_t file_offset,
+			       uint64_t file_bytes, uint64_t *address)
+{
+	for (size_t i = 0; i < layout->segment_count; i++) {
+		const struct elf_code_segment *segment = &layout->segments[i];
+
+		if (segment->file_offset < file_offset + file_bytes &&
+		    file_offset < segment->file_offset + segment->file_bytes) {
+			*address = segment->address + (file_offset - segment->file_offset);
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
 const struct elf_code_segment *elf_layout_segment(const struct elf_layout *layout, uint64_t address)
 {
 	for (size_t i = 0; i < layout->segment_count; i++) {

@@ -36,6 +36,9 @@ int elf_layout_read(int fd, struct elf_layout *layout);
 
 /* The address that the code at a file offset is linked at; -ENOENT when no code lies there. */
 int elf_layout_address(const struct elf_layout *layout, uint64_t file_offset, uint64_t *address);
+/* The same of the first byte of a mapping, which may begin before the code that lies in it. */
+int elf_layout_mapping_address(const struct elf_layout *layout, uint64_t file_offset,
+			       uint64_t file_bytes, uint64_t *address);
 /* The code segment that holds an address, or NULL. */
 const struct elf_code_segment *elf_layout_segment(const struct elf_layout *layout,
 						  uint64_t address);

@@ -29,6 +29,12 @@ int module_word_bits(const struct module *module)
 	return module->layout.word_bits;
 }
 
+int module_link_address(const struct module *module, uint64_t file_offset, uint64_t file_bytes,
+			uint64_t *address)
+{
+	return elf_layout_mapping_address(&module->layout, file_offset, file_bytes, address);
+}
+
 int module_fd(const struct module *module)
 {
 	return module->fd;

@@ -49,6 +49,12 @@ const char *module_path(const struct module *module);
 const char *module_build_id(const struct module *module);
 /* 32 or 64, from the ELF class. */
 int module_word_bits(const struct module *module);
+/*
+ * The address that the file's bytes from file_offset on are linked at. 0, or -ENOENT when no code
+ * lies among these file_bytes.
+ */
+int module_link_address(const struct module *module, uint64_t file_offset, uint64_t file_bytes,
+			uint64_t *address);
 /* A descriptor of the file itself, borrowed; good for pread. */
 int module_fd(const struct module *module);
 

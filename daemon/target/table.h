@@ -16,6 +16,7 @@ struct target_table {
 	size_t slot_count;
 	uint64_t last_lease_id;
 	struct seccomp_trial seccomp;
+	struct unwinding *unwinding;
 	struct debugged *debugged;    /* unwatched under a debugger; NULL: none */
 	struct target_links *orphans; /* NULL: none */
 };

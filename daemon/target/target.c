@@ -3,6 +3,7 @@
 
 #include "clock.h"
 #include "target/modules.h"
+#include "target/unwinding.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -30,7 +31,8 @@ __attribute__((format(printf, 2, 3))) static void set_error(struct process_error
 }
 
 struct target_table *target_table_new(struct probe_object *object, struct module_cache *modules,
-				      const struct probe_backend *backend)
+				      const struct probe_backend *backend,
+				      uint64_t unwind_bytes_max)
 {
 	struct target_table *table = calloc(1, sizeof(*table));
 
@@ -42,7 +44,9 @@ struct target_table *target_table_new(struct probe_object *object, struct module
 	table->slot_count = probe_object_limits(object)->targets_max;
 	table->slots = calloc(table->slot_count, sizeof(struct target *));
 	table->is_draining = calloc(table->slot_count, sizeof(*table->is_draining));
-	if (!table->slots || !table->is_draining) {
+	table->unwinding = unwinding_new(object, unwind_bytes_max);
+	if (!table->slots || !table->is_draining || !table->unwinding) {
+		unwinding_free(table->unwinding);
 		free(table->slots);
 		free(table->is_draining);
 		free(table);
@@ -67,6 +71,7 @@ void target_table_free(struct target_table *table)
 	target_orphans_detach(orphans);
 	target_orphans_free(table, orphans);
 	debugged_close(debugged_take(&table->debugged, true));
+	unwinding_free(table->unwinding);
 	free(table->slots);
 	free(table->is_draining);
 	free(table);
@@ -110,6 +115,7 @@ static void open_slot(struct target_table *table, struct target *target)
 	counters->account = account;
 	begin_account(table, target, account);
 	control->sampling_interval_bytes = target->sampling_interval_bytes;
+	control->unwind = 0;
 	control->watch = (control->watch + 1) & RECORD_WATCH_MASK;
 	target->cookie = (uint64_t)target->slot << RECORD_COOKIE_SLOT_SHIFT |
 			 (uint64_t)control->watch << RECORD_COOKIE_WATCH_SHIFT;
@@ -213,7 +219,7 @@ int target_watch(struct target_table *table, pid_t pid, uint64_t sampling_interv
 	target->sampling_interval_bytes = sampling_interval_bytes;
 	target->asked_interval_bytes = sampling_interval_bytes;
 	target->space = address_space_new(pid, table->module_cache);
-	target->is_new = target->is_attach_due = true;
+	target->is_new = target->is_attach_due = target->is_unwind_pending = true;
 	/* A tracer that came before the probes is the one that may take them out as it goes. */
 	target->is_traced = process_is_traced(pid);
 	open_slot(table, target);
@@ -267,11 +273,17 @@ void target_unwatch(struct target_table *table, struct target *target)
 void target_attach_now(struct target_table *table, struct target *target)
 {
 	struct target_work *work = target_work_take(table, target);
+	struct unwind_work *unwind;
 
 	if (!work)
 		return;
 	target_work_run(work);
 	target_work_done(table, work);
+	unwind = target_unwind_take(table);
+	if (!unwind)
+		return;
+	target_unwind_run(table, unwind);
+	target_unwind_done(table, unwind);
 }
 
 void target_unwatch_now(struct target_table *table, struct target *target)
@@ -303,7 +315,7 @@ void target_handle_exec(struct target_table *table, struct target *target, uint3
 	}
 	/* What the loader maps next is wanted at once. */
 	target->attach_paced_seconds = target->space_paced_seconds = 0;
-	target->is_attach_due = target->is_space_due = true;
+	target->is_attach_due = target->is_space_due = target->is_unwind_pending = true;
 	/*
 	 * Links follow the task. Those on files that the new program maps as well work from its
 	 * first instruction; so they stay, unless the task itself is another one now.

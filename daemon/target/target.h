@@ -63,6 +63,8 @@ struct target {
 	bool is_over;           /* it has exited, or we do: nothing hits its probes any more */
 	bool is_unwatched;      /* freed when the work that is under way is done */
 	bool is_space_due;      /* the loader has mapped or unmapped something: read it anew */
+	bool is_unwind_due;     /* what it has mapped may have changed for the unwinder */
+	bool is_unwind_pending; /* no unwind tables yet: stacks are taken by frame pointers */
 	bool is_contract_due;   /* it could report its own samples by now: to be watched anew */
 	bool is_attach_due;     /* and look for allocators in what it has mapped */
 	bool is_traced;         /* by ptrace, when last looked */
@@ -80,8 +82,10 @@ struct target {
 struct target_table;
 struct seccomp_trial;
 
+/* unwind_bytes_max bounds the memory of the unwind tables in the kernel. */
 struct target_table *target_table_new(struct probe_object *object, struct module_cache *modules,
-				      const struct probe_backend *backend);
+				      const struct probe_backend *backend,
+				      uint64_t unwind_bytes_max);
 /* Ends every watch. */
 void target_table_free(struct target_table *table);
 
@@ -114,6 +118,18 @@ struct target_work *target_work_take(struct target_table *table, struct target *
 struct target_work *target_work_next(struct target_table *table, size_t *cursor, bool *is_put_off);
 void target_work_run(struct target_work *work);
 bool target_work_done(struct target_table *table, struct target_work *work);
+
+/*
+ * The same for the unwind tables of all targets: take returns NULL when nothing is due. One thread
+ * does it, whoever else is at work.
+ */
+struct unwind_work;
+struct unwind_work *target_unwind_take(struct target_table *table);
+void target_unwind_run(struct target_table *table, struct unwind_work *work);
+void target_unwind_done(struct target_table *table, struct unwind_work *work);
+struct unwind_statistics;
+/* What it has made so far. From any thread. */
+const struct unwind_statistics *target_unwind_statistics(const struct target_table *table);
 
 /*
  * Links that are on their way out. take under the lock, detach without it (it may take a tenth of a

@@ -110,6 +110,7 @@ static int add_files(struct target_table *table, struct target_work *work)
 	pace_refresh(&target->attach_paced_seconds, clock_monotonic_seconds());
 	if (error)
 		return error;
+	target->is_unwind_due = true;
 	target_modules_release_unmapped(table, target, false);
 	count = address_space_file_count(target->space);
 	for (size_t i = 0; i < count && !error; i++)
@@ -141,6 +142,7 @@ static void prune(struct target_table *table, struct target *target)
 	/* No modules at all: its main thread has ended, and /proc shows nothing of the others. */
 	if (address_space_refresh(target->space) || !address_space_file_count(target->space))
 		return;
+	target->is_unwind_due = true;
 	target_modules_release_unmapped(table, target, true);
 	target_modules_describe(target);
 }
@@ -201,8 +203,12 @@ struct target_work *target_work_next(struct target_table *table, size_t *cursor,
 	struct target *target;
 
 	while ((target = target_next(table, cursor))) {
-		struct target_work *work = target_work_take(table, target);
+		struct target_work *work;
 
+		/* Whoever has it watched attaches its first probes, and waits for it. */
+		if (target->is_new)
+			continue;
+		work = target_work_take(table, target);
 		*is_put_off |= target->is_attach_due && !target->is_work_under_way;
 		if (work)
 			return work;
@@ -436,7 +442,7 @@ void target_refresh_space(struct target *target)
 {
 	address_space_refresh(target->space);
 	target->is_space_due = false;
-	target->is_attach_due = true;
+	target->is_attach_due = target->is_unwind_due = true;
 }
 
 void target_refresh_space_if_due(struct target *target)

@@ -42,7 +42,7 @@ struct answer_site {
 	double growth_bytes_per_second;
 	double oldest_age_seconds;
 	char *reason;                /* NULL in answers without verdict */
-	const char *stack_end;       /* static: "frame_pointer_guess", "truncated", "lost" */
+	const char *stack_end;       /* static: "root", "truncated", "lost"… (account/stack.h) */
 	struct answer_frame *frames; /* innermost first */
 	size_t frame_count;
 	struct stack *stack; /* owned; NULL unknown */
@@ -72,8 +72,9 @@ struct answer_sites {
 	const char *provider;             /* static: "uprobes", "otel_memory" */
 	uint64_t sampling_interval_bytes; /* 0: the process itself draws its samples */
 	bool is_complete;
-	char *incomplete_reason; /* NULL when complete */
-	uint64_t lost_events;    /* sum of all losses */
+	char *incomplete_reason;               /* NULL when complete */
+	uint64_t lost_events;                  /* sum of all losses */
+	uint64_t stacks_taken, stacks_to_root; /* since it was watched; the rest is in losses */
 	struct answer_loss *losses;
 	size_t loss_count;
 	bool is_ended; /* the process has exited or was unwatched; numbers are the last ones */
@@ -224,6 +225,14 @@ struct answer_backend {
 	const char *reason; /* of the state, which outlives the answer; NULL when it works */
 };
 
+/* The unwind tables in the kernel. */
+struct answer_unwind {
+	uint64_t modules, bytes, bytes_max;
+	uint64_t builds_total;
+	double build_seconds_total;
+	uint64_t refused_modules_total; /* without tables though they have code */
+};
+
 struct answer_status {
 	const char *version; /* static */
 	double start_time_seconds;
@@ -237,6 +246,7 @@ struct answer_status {
 	uint64_t rss_bytes;         /* of memwatchd itself */
 	uint64_t bpf_memory_bytes;  /* of all its maps, as the kernel says */
 	uint64_t symbol_cache_bytes;
+	struct answer_unwind unwind;
 	struct answer_map *maps;
 	size_t map_count;
 	struct answer_loss *losses; /* of the host and of all targets, summed by name */

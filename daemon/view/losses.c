@@ -45,7 +45,16 @@ static const struct loss_kind loss_kinds[] = {
 	LOSS("missed_frees", missed_frees, NULL),
 	LOSS("abandoned_calls", abandoned_calls, NULL),
 	LOSS("delayed_stacks", delayed_stacks, NULL),
-	LOSS("truncated_stacks", truncated_stacks, NULL),
+	LOSS("truncated_stacks", stack_ends[RECORD_STACK_END_TRUNCATED], NULL),
+	LOSS("pending_stacks", stack_ends[RECORD_STACK_END_PENDING], NULL),
+	LOSS("guessed_stacks", stack_ends[RECORD_STACK_END_FRAME_POINTER], NULL),
+	LOSS("unknown_code_stacks", stack_ends[RECORD_STACK_END_UNKNOWN_CODE], NULL),
+	LOSS("no_table_stacks", stack_ends[RECORD_STACK_END_NO_TABLE], NULL),
+	LOSS("unsupported_rule_stacks", stack_ends[RECORD_STACK_END_UNSUPPORTED], NULL),
+	LOSS("unreadable_stacks", stack_ends[RECORD_STACK_END_UNREADABLE], NULL),
+	LOSS("corrupt_stacks", stack_ends[RECORD_STACK_END_CORRUPT], NULL),
+	LOSS("guessed_root_stacks", stack_ends[RECORD_STACK_END_GUESSED_ROOT], NULL),
+	LOSS("shortened_stacks", stack_ends[RECORD_STACK_END_SHORTENED], NULL),
 };
 
 #define LOSS_KINDS (sizeof(loss_kinds) / sizeof(loss_kinds[0]))

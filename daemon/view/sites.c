@@ -131,6 +131,9 @@ static struct answer_sites *gather_head(struct state *state, const struct accoun
 	answer->is_complete = !answer->incomplete_reason;
 	answer->lost_events = losses_lost_events(account);
 	answer->losses = losses_of_account(account, &answer->loss_count);
+	answer->stacks_to_root = account->counters.stack_ends[RECORD_STACK_END_ROOT];
+	for (int end = 0; end < RECORD_STACK_ENDS_COUNT; end++)
+		answer->stacks_taken += account->counters.stack_ends[end];
 	answer->is_ended = account->end_reason != NULL;
 	answer->end_reason = account->end_reason;
 	answer->end_detail = strdup(account->end_detail);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/timerfd.h>
+#include <unistd.h>
 
 #define GOVERNOR_NS 50000000L
 
@@ -42,6 +43,16 @@ bool state_work_done(struct state *state, struct target_work *work)
 
 	pthread_cond_broadcast(&state->attached);
 	return lives;
+}
+
+void state_wake_unwinder(const struct state *state)
+{
+	int fd = __atomic_load_n(&state->unwinder_wake_fd, __ATOMIC_ACQUIRE);
+	uint64_t one = 1;
+
+	/* Full means that it will wake anyway. */
+	if (fd >= 0 && write(fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
+		log_write(LOG_WARN, "waking the unwinder: %s", strerror(errno));
 }
 
 void state_unlock_and_detach_orphans(struct state *state)

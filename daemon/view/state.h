@@ -15,7 +15,11 @@
 struct state {
 	/* Taken by the main loop while it handles events, and by views while they read. */
 	pthread_mutex_t lock;
-	pthread_cond_t attached; /* probes of some target were attached, or could not be */
+	/* Probes of some target were attached, or its unwind tables are there, or could not be had.
+	 */
+	pthread_cond_t attached; /* on the monotonic clock */
+	uint64_t unwind_bytes_max;
+	int unwinder_wake_fd; /* -1: there is no unwinder yet (unwinder.h) */
 	struct probe_object *object;
 	struct probe_backend_choice backends; /* never changes after the start */
 	const struct probe_backend *backend;  /* the chosen one; NULL: nothing can be watched */
@@ -61,6 +65,8 @@ void state_end_account(struct state *state, struct account *account, const char 
 
 /* Enters a work's results. Returns whether its target is still there. Under the lock. */
 bool state_work_done(struct state *state, struct target_work *work);
+/* Some target may have mapped what needs unwind tables. With or without the lock. */
+void state_wake_unwinder(const struct state *state);
 /* Takes out the links that are on their way, and waits for it. Without the lock. */
 void state_detach_orphans(struct state *state);
 /* The same, called with the lock, which it gives up. */

@@ -3,6 +3,7 @@
 
 #include "clock.h"
 #include "procfs.h"
+#include "target/unwinding.h"
 #include "view/losses.h"
 
 #include <errno.h>
@@ -86,6 +87,7 @@ static void fill_backends(const struct state *state, struct answer_status *answe
 
 int status_fill(struct state *state, struct answer_status *answer)
 {
+	const struct unwind_statistics *unwind = target_unwind_statistics(state->targets);
 	int error;
 
 	state_lock(state);
@@ -99,8 +101,15 @@ int status_fill(struct state *state, struct answer_status *answer)
 		.targets_reporting = count_reporting(state),
 		.cpu_seconds = own_cpu_seconds(),
 		.rss_bytes = own_rss_bytes(),
-		.bpf_memory_bytes = probe_object_memory_bytes(state->object),
+		.bpf_memory_bytes = probe_object_memory_bytes(state->object) + unwind->bytes +
+				    unwind->space_bytes,
 		.symbol_cache_bytes = module_cache_bytes(state->modules),
+		.unwind = {.modules = unwind->modules,
+			   .bytes = unwind->bytes,
+			   .bytes_max = state->unwind_bytes_max,
+			   .builds_total = unwind->builds,
+			   .build_seconds_total = unwind->build_seconds,
+			   .refused_modules_total = unwind->refused_modules},
 		.ended_over_budget_total = state->ended_over_budget_total,
 		.intervals_raised_total = state->intervals_raised_total,
 		.oom_kills_total = probe_object_host_counters(state->object)->oom_kills,

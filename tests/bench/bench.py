@@ -12,6 +12,7 @@ intervals; other tools' probes on the same libc falsify ratios: those tools are 
   probes     what the kernel charges for a probe that does nothing: nobody can be cheaper
   pairs      malloc+free loops: unprobed, three empty probes (the limit), memwatch exact and
              sampled, a bpftrace script that does the same job
+  unwind     a stack of 30 frames, over the same stack read word by word; making unwind tables
   pipeline   a pandas/NumPy program, watched from its start with default settings
   bystander  programs that are not watched, beside one that is; and a fork of a watched one
   answer     `leaks` over 1,000,000 outstanding blocks of 10,000 sites: time, and the daemon's RSS
@@ -42,6 +43,7 @@ import figure_idle
 import figure_pairs
 import figure_pipeline
 import figure_probes
+import figure_unwind
 import report
 from harness import Bench, BenchError
 
@@ -49,6 +51,7 @@ FIGURES = [
     figure_probes,
     figure_pairs,
     figure_allocators,
+    figure_unwind,
     figure_pipeline,
     figure_bystander,
     figure_answer,

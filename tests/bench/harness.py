@@ -133,8 +133,8 @@ class Loop:
 class Loops(Child):
     """A process of tests/bench/loops.c."""
 
-    def __init__(self, bench, cpus=None, **environment):
-        super().__init__([bench.program("loops")], cpus or {cpu_last()}, **environment)
+    def __init__(self, bench, cpus=None, program="loops", **environment):
+        super().__init__([bench.program(program)], cpus or {cpu_last()}, **environment)
 
     def run(self, command):
         self.write_line(command)

@@ -4,6 +4,7 @@
  * between two of them: commands come on stdin, one a line, and each is answered by one line.
  *
  *   pairs SIZE DEPTH SECONDS   malloc(SIZE) and free at once, DEPTH calls below main
+ *   once SIZE DEPTH            the first malloc(SIZE) and free DEPTH calls below main
  *   mixed DEPTH SECONDS        16 bytes to 8 KiB, 256 blocks outstanding, oldest freed first
  *   faults SECONDS             first touch of a page
  *   syscalls SECONDS           getppid
@@ -146,15 +147,56 @@ static void loop_execs(struct loop *loop, unsigned count)
 
 /* ---- Running one ---- */
 
-/* Goes `remaining` frames deeper first, so that each malloc has a stack of known depth. */
-__attribute__((noinline)) static void descend(unsigned remaining, struct loop *loop, unsigned count)
+static uint64_t once_ns;
+
+/* A single pair, timed where it happens. */
+static void loop_once(struct loop *loop, unsigned count)
 {
-	if (remaining == 0)
-		loop->run(loop, count);
-	else
-		descend(remaining - 1, loop, count);
-	/* What follows a call keeps it from becoming a jump. */
+	uint64_t start_ns = clock_now_ns();
+
+	loop_pairs(loop, count);
+	once_ns = clock_now_ns() - start_ns;
+}
+
+/* Each is called by the next one; what follows the call keeps it from becoming a jump. */
+#define LEVEL(number, next)                                                                     \
+	__attribute__((noinline)) static void level_##number(struct loop *loop, unsigned count) \
+	{                                                                                       \
+		level_##next(loop, count);                                                      \
+		__asm__ volatile("" : : : "memory");                                            \
+	}
+
+__attribute__((noinline)) static void level_0(struct loop *loop, unsigned count)
+{
+	loop->run(loop, count);
 	__asm__ volatile("" : : : "memory");
+}
+
+/* clang-format off */
+LEVEL(1, 0) LEVEL(2, 1) LEVEL(3, 2) LEVEL(4, 3) LEVEL(5, 4)
+LEVEL(6, 5) LEVEL(7, 6) LEVEL(8, 7) LEVEL(9, 8) LEVEL(10, 9)
+LEVEL(11, 10) LEVEL(12, 11) LEVEL(13, 12) LEVEL(14, 13) LEVEL(15, 14)
+LEVEL(16, 15) LEVEL(17, 16) LEVEL(18, 17) LEVEL(19, 18) LEVEL(20, 19)
+LEVEL(21, 20) LEVEL(22, 21) LEVEL(23, 22) LEVEL(24, 23) LEVEL(25, 24)
+LEVEL(26, 25) LEVEL(27, 26) LEVEL(28, 27) LEVEL(29, 28) LEVEL(30, 29)
+LEVEL(31, 30) LEVEL(32, 31) LEVEL(33, 32) LEVEL(34, 33) LEVEL(35, 34)
+LEVEL(36, 35) LEVEL(37, 36) LEVEL(38, 37) LEVEL(39, 38) LEVEL(40, 39)
+	/* clang-format on */
+
+	static void (*const levels[])(struct loop *, unsigned) = {
+		level_0,  level_1,  level_2,  level_3,  level_4,  level_5,  level_6,
+		level_7,  level_8,  level_9,  level_10, level_11, level_12, level_13,
+		level_14, level_15, level_16, level_17, level_18, level_19, level_20,
+		level_21, level_22, level_23, level_24, level_25, level_26, level_27,
+		level_28, level_29, level_30, level_31, level_32, level_33, level_34,
+		level_35, level_36, level_37, level_38, level_39, level_40};
+
+#define DEPTH_MAX (sizeof(levels) / sizeof(levels[0]) - 1)
+
+/* So many frames deeper, of as many functions: each malloc has a stack of known depth. */
+static void descend(unsigned depth, struct loop *loop, unsigned count)
+{
+	levels[depth > DEPTH_MAX ? DEPTH_MAX : depth](loop, count);
 }
 
 static int compare_doubles(const void *left, const void *right)
@@ -238,6 +280,13 @@ static int command_run(const char *line)
 		if (pid == 0)
 			_exit(command_run(line + 5) ? 1 : 0);
 		return pid > 0 && waitpid(pid, NULL, 0) == pid ? 0 : -ECHILD;
+	}
+	if (sscanf(line, "once %zu %u", &loop.size_bytes, &loop.depth) == 2) {
+		loop.run = loop_once;
+		descend(loop.depth, &loop, 1);
+		printf("1 %llu %llu\n", (unsigned long long)once_ns, (unsigned long long)once_ns);
+		fflush(stdout);
+		return 0;
 	}
 	int error = loop_parse(line, &loop);
 	if (!error)

@@ -33,6 +33,16 @@ def test_every_block_of_every_function_is_counted(daemon, run):
     assert program.end() == ""
 
 
+def test_every_stack_is_whole(daemon, run):
+    """Unwound by tables: the programs' libc has no frame pointers."""
+    program = run("threads")
+    daemon.watch(program)
+    program.tell("run 10")
+    sites = daemon.ctl("stacks", "--pid", program.pid)["sites"]
+    assert sites
+    assert {site["stack_end"] for site in sites} == {"root"}
+
+
 def test_blocks_of_all_threads_are_counted(daemon, run):
     """Some kernels' links for one process tell of its first thread alone."""
     program = run("threads")

@@ -21,7 +21,8 @@ FOR_ALL = {f"daemon/{name}" for name in ("log.h", "log.c", "clock.h", "procfs.h"
 # The BPF objects, and the room that owns them.
 GENERATED = {"memwatch.skel.h": "probe", "trial.skel.h": "probe"}
 # What else a file may include, and nobody else in its place.
-EXCEPTIONS = {("cli/allocators.c", "daemon/probe/plan.h")}
+EXCEPTIONS = {("cli/allocators.c", "daemon/probe/plan.h"),
+              ("daemon/unwind/table.c", "daemon/symbol/elf_file.h")}
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.MULTILINE)
 
 

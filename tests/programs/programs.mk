@@ -16,15 +16,21 @@ mimalloc_LINK        := -lmimalloc
 
 # Linked with program.c; the rest needs rules of its own.
 # In machine code, or about x86's own registers.
+# frames.c in every way that compilers build programs.
+FRAMES_LEVELS  := O0 O2 O3 Os
+FRAMES_BUILDS  := $(foreach compiler,gcc clang,$(foreach level,$(FRAMES_LEVELS),\
+	$(compiler)_$(level) $(compiler)_$(level)_frame_pointer)) \
+	gcc_O2_static gcc_O2_static_pie musl_O2 musl_O2_static
+
 X86_PROGRAMS   := checkpointer jit rseq shadow_stack stepper
-PROGRAM_NAMES  := $(filter-out program plugin contract_plugin bare tiny32 $(X86_PROGRAMS), \
+PROGRAM_NAMES  := $(filter-out program plugin contract_plugin bare tiny32 frames $(X86_PROGRAMS), \
 	$(patsubst tests/programs/%.c,%,$(wildcard tests/programs/*.c)))
 PROGRAMS       := $(PROGRAM_NAMES:%=$(PROGRAM_DIR)/%) $(addprefix $(PROGRAM_DIR)/, \
 	allocators_static checksums_static allocators_without_frame_pointer bare cxx operators \
 	plugin.so contract_O0 contract_O2 contract_static contract_without_semaphores \
 	contract_partly_unusable contract_plugin.so \
 	$(addprefix families_,$(ALLOCATOR_BUILDS) musl musl_static jemalloc_je jemalloc_rjem) \
-	$(addprefix operators_,$(ALLOCATOR_BUILDS)))
+	$(addprefix operators_,$(ALLOCATOR_BUILDS)) $(addprefix frames_,$(FRAMES_BUILDS)))
 ifeq ($(ARCH),x86)
 PROGRAMS       += $(PROGRAM_DIR)/tiny32 $(X86_PROGRAMS:%=$(PROGRAM_DIR)/%)
 endif
@@ -131,3 +137,18 @@ $(PROGRAM_DIR)/bare: tests/programs/bare.c | $(PROGRAM_DIR)
 $(PROGRAM_DIR)/tiny32: tests/programs/tiny32.c | $(PROGRAM_DIR)
 	$(CC) -std=gnu11 -m32 -Os -ffreestanding -fno-pic -fno-stack-protector $(PROGRAM_WARN) \
 		-static -nostdlib -o $@ $<
+
+# A build's name is its compiler, its level, and what else there is to it. Frames as large as a page
+# are part of what is tested.
+frames_gcc    := gcc
+frames_clang  := $(CLANG)
+frames_musl   := musl-gcc
+frames_frame_pointer := -fno-omit-frame-pointer
+frames_static := -static
+frames_static_pie := -static-pie
+FRAMES_WORDS   = $(subst _, ,$(subst static_pie,static-pie,$(subst frame_pointer,frame-pointer,$*)))
+
+$(PROGRAM_DIR)/frames_%: tests/programs/frames.c | $(PROGRAM_DIR)
+	$(frames_$(word 1,$(FRAMES_WORDS))) -std=gnu11 -g -$(word 2,$(FRAMES_WORDS)) \
+		-fomit-frame-pointer $(frames_$(subst -,_,$(word 3,$(FRAMES_WORDS)))) \
+		$(PROGRAM_WARN) -D_GNU_SOURCE -o $@ $< -pthread

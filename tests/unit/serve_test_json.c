@@ -88,10 +88,11 @@ static void assert_string(const cJSON *object, const char *name, const char *val
 	"recent_overhead_share budget_share forced over_budget sampling_interval_asked_bytes " \
 	"sampling_interval_raises"
 
-#define SITES_FIELDS                                                                      \
-	"pid comm start_time observed_seconds provider sampling_interval_bytes complete " \
-	"incomplete_reason lost_events losses ended end_reason end_detail "               \
-	"overhead_share " COST_CONTROL_FIELDS " outstanding_bytes "                       \
+#define SITES_FIELDS                                                                         \
+	"pid comm start_time observed_seconds provider sampling_interval_bytes complete "    \
+	"incomplete_reason lost_events stacks_taken stacks_to_root losses ended end_reason " \
+	"end_detail "                                                                        \
+	"overhead_share " COST_CONTROL_FIELDS " outstanding_bytes "                          \
 	"outstanding_bytes_stderr outstanding_objects sites_total sites"
 
 static void test_leaks_has_the_documented_fields(void **state)
@@ -245,7 +246,7 @@ static void test_status_and_doctor_have_the_documented_fields(void **state)
 	(void)state;
 	assert_fields(status, "version start_time uptime_seconds backend attach_backends_tried "
 			      "targets targets_max targets_reporting "
-			      "cpu_seconds rss_bytes bpf_memory_bytes symbol_cache_bytes "
+			      "cpu_seconds rss_bytes bpf_memory_bytes symbol_cache_bytes unwind "
 			      "oom_kills_total ended_over_budget_total intervals_raised_total "
 			      "events_total maps losses");
 	assert_fields(first(status, "attach_backends_tried"), "name works reason");

@@ -179,13 +179,13 @@ static void test_unknown_key_suggests_the_nearest(void **state)
 			  "sampling_interval?)");
 	assert_error("lisetn = none", NAME ":1: unknown key \"lisetn\" (did you mean listen?)");
 	assert_error("Sockets = /x", NAME ":1: unknown key \"Sockets\" (did you mean socket?)");
-	assert_error("colour = red",
-		     NAME ":1: unknown key \"colour\" (the keys are socket, socket_group, listen, "
-			  "state_dir, log_level, sampling_interval, attach_backend, "
-			  "budget_by_hand_percent, budget_by_policy_percent, retry_seconds, "
-			  "blocks_max, sites_max, "
-			  "targets_max, ring_buffer, symbol_cache, ended_targets_max, ooms_max, "
-			  "metrics_processes_max)");
+	assert_error("colour = red", NAME
+		     ":1: unknown key \"colour\" (the keys are socket, socket_group, listen, "
+		     "state_dir, log_level, sampling_interval, attach_backend, "
+		     "budget_by_hand_percent, budget_by_policy_percent, retry_seconds, "
+		     "blocks_max, sites_max, "
+		     "targets_max, ring_buffer, symbol_cache, unwind_tables, ended_targets_max, "
+		     "ooms_max, metrics_processes_max)");
 }
 
 static void test_key_set_twice_is_refused(void **state)

@@ -73,6 +73,8 @@ ANSWERS = {
         "attach_backends_tried": [{"name": "session", "works": True, "reason": None}],
         "targets": 1, "targets_max": 64, "targets_reporting": 0, "cpu_seconds": 12.5,
         "rss_bytes": 20000000, "bpf_memory_bytes": 30000000, "symbol_cache_bytes": 1000000,
+        "unwind": {"modules": 12, "bytes": 3000000, "bytes_max": 67108864, "builds_total": 14,
+                   "build_seconds_total": 0.12, "refused_modules_total": 1},
         "oom_kills_total": 1, "ended_over_budget_total": 2, "intervals_raised_total": 3,
         "events_total": 123456,
         "maps": {"blocks": {"used": 950000, "max": 1000000}, "sites": {"used": 14, "max": 32768}},

@@ -59,7 +59,7 @@ def changed_text_offsets(pid, name):
     """File offsets at which the executable pages of a mapped file differ from the file."""
     changed = []
     with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
-        for start, end, offset, path in _executable_mappings(pid):
+        for start, end, offset, path in executable_mappings(pid):
             if name not in os.path.basename(path):
                 continue
             with open(path, "rb") as file:
@@ -82,7 +82,8 @@ def mapped_path(pid, start):
     raise AssertionError(f"process {pid} maps no {start}")
 
 
-def _executable_mappings(pid):
+def executable_mappings(pid):
+    """Of files, as they are mapped now: start, end, file offset, path."""
     for line in pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines():
         fields = line.split(maxsplit=5)
         if len(fields) == 6 and "x" in fields[1] and fields[5].startswith("/"):

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What of unwind tables depends on the architecture: which registers matter, and which of their
+ * descriptions the walker can follow. Here x86-64, beside bpf/unwind_frame.h; another architecture
+ * is another file with these functions.
+ */
+#ifndef MEMWATCH_UNWIND_MACHINE_H
+#define MEMWATCH_UNWIND_MACHINE_H
+
+#include "record.h"
+#include "unwind/cfi_program.h"
+
+/* As DWARF numbers it (System V ABI for AMD64, 3.6.2). */
+#define MACHINE_FRAME_POINTER 6
+
+/* ELF's number of the machine. */
+#define MACHINE_ELF EM_X86_64
+
+/* The rule that a state comes to; RECORD_UNWIND_UNSUPPORTED when the walker can't follow it. */
+struct record_unwind_rule machine_rule(const struct cfi_cie *cie, const struct cfi_state *state);
+
+#endif

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stacks, frame by frame, against what the program itself knows of them (frames.c)."""
+import random
+import shutil
+import subprocess
+
+import pytest
+
+from harness import paths, process
+from harness.compare import assert_exact
+from harness.return_probe import ReturnProbe
+from harness.wait import eventually
+
+LEVELS = ["O0", "O2", "O3", "Os"]
+BUILDS = [f"{compiler}_{level}{pointer}" for compiler in ("gcc", "clang") for level in LEVELS
+          for pointer in ("", "_frame_pointer")]
+BUILDS += ["gcc_O2_static", "gcc_O2_static_pie"]
+FRAMES_MAX = 127
+
+
+class Ways:
+    """What one build of the program did, and what memwatch says of it."""
+
+    def __init__(self, daemon, program):
+        daemon.watch(program)
+        self.answer = program.tell("go")
+        self.maps = list(process.executable_mappings(program.pid))
+        self.executable = program.executable
+        self.is_static = "static" in program.executable
+        names = {way["bytes"]: way["name"] for way in self.answer["ways"]}
+        # Where it can't be told from another way, a way has no site of its own.
+        self.sites = {names[site["outstanding_bytes"]]: site for site in daemon.sites(program.pid)
+                      if site["outstanding_bytes"] in names and site["outstanding_objects"] == 1}
+
+    def truth(self, way):
+        """Return addresses as (path, file offset), innermost first."""
+        return [self.place(address) for address in way["callers"]]
+
+    def place(self, address):
+        for start, end, offset, path in self.maps:
+            if start <= address - 1 < end:
+                return path, address - start + offset
+        return None, address
+
+
+def places(site):
+    return [(frame["module"], frame["offset"]) for frame in site["stack"]]
+
+
+# Who calls what isn't compiled with the program, or is interrupted: their callees note nothing.
+CALLERS_OF_OTHERS = {"sorts", "raises", "faults", "calls_assembly", "_start"}
+
+
+def assert_same(ways, way):
+    site = ways.sites[way["name"]]
+    stack, truth = places(site), ways.truth(way)
+    assert site["stack"][0]["function"] == "allocate"
+    if way["name"] == "truncated":
+        assert stack[1:] == truth[:FRAMES_MAX - 1]
+        return
+    known = set(truth)
+    assert [place for place in stack if place in known] == truth
+    rest = [frame["function"] for frame, place in list(zip(site["stack"], stack))[1:]
+            if place not in known and frame["module"] == ways.executable]
+    assert len(rest) == len(set(rest))
+    # Without optimisation the jump is a call.
+    others = CALLERS_OF_OTHERS | ({"go_all_ways"} if way["name"] == "tail_call" else set())
+    assert ways.is_static or set(rest) <= others
+
+
+def assert_ends_well(way, site):
+    ends = {"truncated": "truncated", "assembly_frame_pointer": "guessed_root"}
+    assert site["stack_end"] == ends.get(way["name"], "root"), site["stack"][-1]
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_every_frame_is_right(daemon, run, build):
+    ways = Ways(daemon, run(f"frames_{build}"))
+    for way in ways.answer["ways"]:
+        print(way["name"])  # shown when it fails
+        assert_same(ways, way)
+        assert_ends_well(way, ways.sites[way["name"]])
+
+
+@pytest.mark.parametrize("build", ["musl_O2", "musl_O2_static"])
+def test_the_stack_ends_where_a_library_has_no_tables(daemon, run, build):
+    """Debian's musl describes none of its code: what it was called by can't be known, and isn't guessed."""
+    ways = Ways(daemon, run(f"frames_{build}"))
+    assert {"plain", "deep", "realigned", "sort", "thread"} <= ways.sites.keys()
+    for way in ways.answer["ways"]:
+        site = ways.sites.get(way["name"])
+        if not site or way["name"] in ("truncated", "assembly_frame_pointer", "assembly_table"):
+            continue
+        stack, truth = places(site), ways.truth(way)
+        assert stack[1:] == truth[:len(stack) - 1], way["name"]
+        assert site["stack_end"] == "no_table"
+
+
+def test_return_addresses_that_a_probe_has_replaced_are_known(daemon, run, closing):
+    """Until it returns, a function whose return is probed has the kernel's address in its frame."""
+    program = run("frames_gcc_O2")
+    for function in ("plain", "go_all_ways", "with_array"):
+        probe = ReturnProbe(program.executable, function)
+        closing.callback(probe.close)
+    ways = Ways(daemon, program)
+    for way in ways.answer["ways"]:
+        # What the program reads of itself is the kernel's address as well.
+        if way["name"] in ("plain", "array", "sort"):
+            site = ways.sites[way["name"]]
+            assert site["stack_end"] == "root"
+            functions = [frame["function"] for frame in site["stack"]]
+            assert functions[:2] == ["allocate", "plain"]
+            assert "go_all_ways" in functions
+            assert "main" in functions
+            assert functions[-1] == "_start"
+
+
+def test_stacks_are_whole_in_what_the_program_has_loaded_since(daemon, run):
+    program = run("plugins")
+    daemon.watch(program)
+    program.tell("load")
+
+    def allocates():
+        program.tell("allocate 1")
+        sites = [site for site in daemon.sites(program.pid)
+                 if site["stack"][0]["function"] == "plugin_allocates"]
+        # The loader's word may reach memwatch after the plugin's first call: that is said then.
+        assert {site["stack_end"] for site in sites} <= {"root", "unknown_code", "guessed_root"}
+        return [site for site in sites if site["stack_end"] == "root"]
+
+    whole = eventually(allocates, "its tables are there")
+    program.tell("allocate 100")
+    after = [site for site in allocates()]
+    assert [site["stack"] for site in after] == [site["stack"] for site in whole]
+    assert after[0]["outstanding_objects"] >= 100 + whole[0]["outstanding_objects"]
+    assert whole[0]["stack"][-1]["function"] == "_start"
+
+
+def test_an_exec_brings_tables_of_its_own(daemon, run):
+    program = run("execs")
+    daemon.watch(program)
+    program.tell("exec_from_leader")
+    eventually(lambda: daemon.ended_targets(program.pid), "the account before the exec has ended")
+
+    def allocates():
+        program.tell("allocate")
+        return [site for site in daemon.sites(program.pid) if site["stack_end"] == "root"]
+
+    whole = eventually(allocates, "its tables are there")
+    assert {site["stack"][-1]["function"] for site in whole} == {"_start"}
+
+
+# ---- tables within bounds
+
+
+def test_tables_have_room_for_those_who_are_watched_now(new_daemon, run):
+    """1 MiB is less than Python and its libraries need, and more than a small program."""
+    one = new_daemon(unwind_tables="1MiB").start()
+    large = run(paths.PYTHON, paths.SCRIPTS / "leaky.py")
+    one.watch(large)
+    unwind = one.get("/api/v1/status")["unwind"]
+    assert 0 < unwind["bytes"] <= unwind["bytes_max"] == 1 << 20
+    one.ctl("unwatch", "--pid", large.pid)
+    ways = Ways(one, run("frames_gcc_O2"))
+    assert ways.sites["plain"]["stack_end"] == "root"
+    assert one.get("/api/v1/status")["unwind"]["bytes"] <= 1 << 20
+
+
+# ---- hostile files
+
+
+def section(path, name):
+    """File offset and size."""
+    headers = subprocess.run(["readelf", "-SW", path], capture_output=True, text=True,
+                             check=True).stdout
+    for line in headers.splitlines():
+        fields = line.partition("]")[2].split()
+        if fields[:1] == [name]:
+            return int(fields[3], 16), int(fields[4], 16)
+    raise AssertionError(f"{path} has no {name}")
+
+
+def spoil(path, name, seed):
+    """Overwrites some bytes of a section, others with each seed."""
+    chance = random.Random(seed)
+    start, size = section(path, name)
+    content = bytearray(path.read_bytes())
+    for _ in range(1 + seed * 4):
+        content[start + chance.randrange(size)] = chance.randrange(256)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_library_with_broken_tables_harms_nobody(daemon, run, tmp_path, seed):
+    for name in ("plugins", "plugin.so"):
+        shutil.copy(paths.PROGRAMS / name, tmp_path / name)
+    spoil(tmp_path / "plugin.so", ".eh_frame", seed)
+    program = run(tmp_path / "plugins")
+    daemon.watch(program)
+    program.tell("load")
+    program.tell("allocate 100")
+    assert_exact(daemon, program)
+    assert program.end() == 0
+    ways = Ways(daemon, run("frames_gcc_O2"))
+    assert ways.sites["plain"]["stack_end"] == "root"
