@@ -5,6 +5,7 @@
 
 #include "client.h"
 #include "options.h"
+#include "stack_tree.h"
 
 #include <cjson/cJSON.h>
 #include <stdbool.h>
@@ -50,12 +51,23 @@ enum command_exit {
 		.name = "--force", .help = "go on whatever the probes cost it" \
 	}
 
+/* What an export or a flame graph shows of each stack. */
+#define OPTION_STACK_VALUE                                                                   \
+	{                                                                                    \
+		.name = "--value", .value_name = "VALUE", .kind = OPTION_CHOICE,             \
+		.choices = stack_value_names, .string = stack_value_names[0],                \
+		.help = "outstanding bytes (default), bytes ever allocated, or outstanding " \
+			"objects"                                                            \
+	}
+
 /* One function per subcommand; argv[0] is its name. All return an exit code. */
 int leaks_main(struct options_global *global, int argc, char **argv);
 int watch_main(struct options_global *global, int argc, char **argv);
 int unwatch_main(struct options_global *global, int argc, char **argv);
 int targets_main(struct options_global *global, int argc, char **argv);
 int stacks_main(struct options_global *global, int argc, char **argv);
+int export_main(struct options_global *global, int argc, char **argv);
+int flame_main(struct options_global *global, int argc, char **argv);
 int ps_main(struct options_global *global, int argc, char **argv);
 int oom_main(struct options_global *global, int argc, char **argv);
 int status_main(struct options_global *global, int argc, char **argv);

@@ -17,6 +17,8 @@ static const struct {
 	{"unwatch", unwatch_main, "Ends the watch of a process"},
 	{"targets", targets_main, "Lists the watched processes and what watching them costs"},
 	{"stacks", stacks_main, "Shows every stack that allocated in a watched process"},
+	{"flame", flame_main, "Draws a flame graph of what a watched process holds"},
+	{"export", export_main, "Writes a watched process's stacks for other tools"},
 	{"ps", ps_main, "Lists processes by resident memory"},
 	{"oom", oom_main, "Shows OOM kills, and what a watched victim held"},
 	{"status", status_main, "Shows the state of memwatchd"},
