@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "symbol/module.h"
 
+#include "symbol/debug_file.h"
 #include "symbol/demangle.h"
 #include "symbol/module_private.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /*
  * Shares of the cache's bytes for one module; half of them all is for names (module_cache.c). What
@@ -13,6 +16,9 @@
  */
 #define SYMBOLS_SHARE 4
 #define LINES_SHARE   8
+
+/* Where distributions put them. */
+#define DEBUG_DIRECTORY "/usr/lib/debug"
 
 const char *module_path(const struct module *module)
 {
@@ -43,8 +49,12 @@ int module_fd(const struct module *module)
 void module_tables_clear_sources(struct module_tables *tables)
 {
 	symbol_table_free(tables->symbols);
+	symbol_table_free(tables->debug_symbols);
 	line_table_free(tables->lines);
-	tables->symbols = NULL;
+	if (tables->companion.is_sought && tables->companion.fd >= 0)
+		close(tables->companion.fd);
+	tables->companion = (struct debug_companion){0};
+	tables->symbols = tables->debug_symbols = NULL;
 	tables->lines = NULL;
 }
 
@@ -56,25 +66,66 @@ void module_tables_clear(struct module_tables *tables)
 
 size_t module_tables_bytes(const struct module_tables *tables)
 {
-	return (tables->symbols ? symbol_table_bytes(tables->symbols) : 0) +
+	return (tables->companion.is_unpacked ? tables->companion.layout.file_bytes : 0) +
+	       (tables->symbols ? symbol_table_bytes(tables->symbols) : 0) +
+	       (tables->debug_symbols ? symbol_table_bytes(tables->debug_symbols) : 0) +
 	       (tables->lines ? line_table_bytes(tables->lines) : 0) +
 	       frame_table_bytes(&tables->frames);
 }
 
+/* ---- Debug files ---- */
+
+/* What is packed into the file counts as a table: it is memory. */
+static struct debug_companion *find_companion(struct module *module)
+{
+	struct debug_companion *companion = &module->tables.companion;
+	struct stat status;
+
+	if (companion->is_sought)
+		return companion;
+	companion->is_sought = true;
+	companion->fd = debug_file_open(module->fd, &module->layout, module->path, DEBUG_DIRECTORY);
+	if (companion->fd < 0) {
+		companion->fd =
+			debug_file_unpack(module->fd, module->cache->bytes_max / SYMBOLS_SHARE);
+		companion->is_unpacked = companion->fd >= 0;
+	}
+	/* It describes the same addresses; its segments have no content, and say nothing. */
+	companion->layout = module->layout;
+	if (companion->fd >= 0 && !fstat(companion->fd, &status))
+		companion->layout.file_bytes = (uint64_t)status.st_size;
+	return companion;
+}
+
+/* ---- Names ---- */
+
+static int find_symbol(const struct module *module, struct symbol_table **table, int fd,
+		       const struct elf_layout *layout, uint64_t address,
+		       char mangled[static SYMBOL_NAME_MAX_BYTES], uint64_t *start)
+{
+	int error = 0;
+
+	if (!*table)
+		error = symbol_table_build(fd, layout, module->cache->bytes_max / SYMBOLS_SHARE,
+					   table);
+	return error ? error : symbol_table_find(*table, fd, address, mangled, start);
+}
+
 static int find_function(struct module *module, uint64_t address, struct symbol_name *name)
 {
+	const struct debug_companion *companion = find_companion(module);
 	char mangled[SYMBOL_NAME_MAX_BYTES];
 	uint64_t start;
 	char *demangled;
-	int error = 0;
+	int error = -ENOENT;
 
-	if (!module->tables.symbols)
-		error = symbol_table_build(module->fd, &module->layout,
-					   module->cache->bytes_max / SYMBOLS_SHARE,
-					   &module->tables.symbols);
-	if (!error)
-		error = symbol_table_find(module->tables.symbols, module->fd, address, mangled,
-					  &start);
+	/* It has all functions, or those that the file itself lacks. */
+	if (companion->fd >= 0)
+		error = find_symbol(module, &module->tables.debug_symbols, companion->fd,
+				    &companion->layout, address, mangled, &start);
+	if (error)
+		error = find_symbol(module, &module->tables.symbols, module->fd, &module->layout,
+				    address, mangled, &start);
 	if (error)
 		return error;
 	demangled = symbol_demangle(mangled);
@@ -89,6 +140,10 @@ static int find_function(struct module *module, uint64_t address, struct symbol_
 /* memwatch watches 64-bit processes; lines of 32-bit files are not read. */
 static int find_line(struct module *module, uint64_t address, struct symbol_name *name)
 {
+	const struct debug_companion *companion = find_companion(module);
+	bool is_separate = companion->fd >= 0 && !companion->is_unpacked;
+	const struct elf_layout *layout = is_separate ? &companion->layout : &module->layout;
+	int fd = is_separate ? companion->fd : module->fd;
 	const char *file;
 	uint32_t line;
 	int error = 0;
@@ -96,11 +151,10 @@ static int find_line(struct module *module, uint64_t address, struct symbol_name
 	if (module->layout.word_bits != 64)
 		return -ENOENT;
 	if (!module->tables.lines)
-		error = line_table_build(module->fd, &module->layout,
-					 module->cache->bytes_max / LINES_SHARE,
+		error = line_table_build(fd, layout, module->cache->bytes_max / LINES_SHARE,
 					 &module->tables.lines);
 	if (!error)
-		error = line_table_find(module->tables.lines, module->fd, address, &file, &line);
+		error = line_table_find(module->tables.lines, fd, address, &file, &line);
 	if (error)
 		return error;
 	name->file = module_cache_intern(module->cache, file);

@@ -61,7 +61,8 @@ int module_fd(const struct module *module);
 /*
  * Names the code at file_offset (not a virtual address: see address_space.h). Of a return address
  * pass the offset minus 1, so that a call at the end of a function isn't taken for the next one.
- * Looks at .symtab, .dynsym and DWARF lines of the file itself. Results are cached.
+ * Looks at .symtab, .dynsym and DWARF lines of the file itself, of its debug file beneath
+ * /usr/lib/debug, and at .gnu_debugdata. Results are cached.
  * Returns 0 (some fields may be NULL/0), or -ENOENT when nothing is known.
  */
 int module_symbolize(struct module *module, uint64_t file_offset, struct symbol_name *name);

@@ -27,9 +27,19 @@ struct module_identity {
 	bool is_owner_only; /* nobody but the owner (and root) may write it */
 };
 
+/* Where the names of a file are that brings none or few: see debug_file.h. */
+struct debug_companion {
+	bool is_sought;
+	bool is_unpacked; /* from the file itself: memory of ours */
+	int fd;           /* -1: there is none */
+	struct elf_layout layout;
+};
+
 /* Each is NULL or empty until it is needed, and again after an eviction. */
 struct module_tables {
 	struct symbol_table *symbols;
+	struct debug_companion companion;
+	struct symbol_table *debug_symbols; /* of the companion */
 	struct line_table *lines;
 	struct frame_table frames;
 };
