@@ -86,7 +86,7 @@ static struct stack_node *node_child(struct stack_node *node, char *name, const 
 			return node->children[i];
 		}
 	}
-	grown = reallocarray(node->children, node->child_count + 1, sizeof(*grown));
+	grown = reallocarray(node->children, node->child_count + 1, sizeof(struct stack_node *));
 	if (!grown)
 		text_fail_out_of_memory();
 	node->children = grown;
@@ -128,7 +128,8 @@ static int compare_nodes(const void *a, const void *b)
 static void sort_children(struct stack_node *node)
 {
 	if (node->child_count)
-		qsort(node->children, node->child_count, sizeof(*node->children), compare_nodes);
+		qsort(node->children, node->child_count, sizeof(struct stack_node *),
+		      compare_nodes);
 	for (size_t i = 0; i < node->child_count; i++)
 		sort_children(node->children[i]);
 }
