@@ -40,8 +40,9 @@ void account_handle_stack(struct account_table *table, struct target_table *targ
 
 	if (!site || !target || site->stack)
 		return;
-	/* Code that appears without the loader, as JIT compilers make it: known from now on. */
-	if (event->end == RECORD_STACK_END_UNKNOWN_CODE)
+	/* Perhaps by code that has appeared without the loader, as JIT compilers make it. */
+	if (event->end == RECORD_STACK_END_UNKNOWN_CODE ||
+	    event->end == RECORD_STACK_END_NO_TABLE || event->end == RECORD_STACK_END_FRAME_POINTER)
 		target->is_space_due = true;
 	target_refresh_space_if_due(target);
 	site->stack = normalise(target, event);

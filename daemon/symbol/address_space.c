@@ -35,6 +35,7 @@ struct address_space {
 	size_t mapped_count;
 	struct address_space_code fileless[FILELESS_MAX];
 	size_t fileless_count;
+	uint64_t reserved_start, reserved_end; /* before what comes next; end 0: nothing is */
 	size_t unreadable;
 	uint64_t refreshes;
 };
@@ -156,17 +157,36 @@ struct maps_reading {
 	struct code_ranges code;    /* what can be named */
 	struct address_space_code fileless[FILELESS_MAX];
 	size_t fileless_count;
+	uint64_t reserved_start, reserved_end; /* before what comes next; end 0: nothing is */
 	size_t unreadable;
 };
 
+/*
+ * Code in no file. JIT compilers reserve a range and make pages of it code as they go: what lies
+ * next to code and can't be read or written is taken for code to come.
+ */
 static void reading_add_fileless(struct maps_reading *reading, const struct address_range *range)
 {
-	if (reading->fileless_count == FILELESS_MAX)
+	bool is_reserved = !range->is_readable && !range->is_writable && !range->is_executable;
+	bool is_vdso = strcmp(range->path, "[vdso]") == 0;
+	struct address_space_code *last =
+		reading->fileless_count ? &reading->fileless[reading->fileless_count - 1] : NULL;
+
+	if (reading->reserved_end != range->start)
+		reading->reserved_start = range->start;
+	reading->reserved_end = is_reserved ? range->end : 0;
+	if (!is_reserved && !range->is_executable)
 		return;
-	reading->fileless[reading->fileless_count++] =
-		(struct address_space_code){.start = range->start,
-					    .end = range->end,
-					    .is_vdso = strcmp(range->path, "[vdso]") == 0};
+	if (last && last->end == range->start && !is_vdso && !last->is_vdso) {
+		last->end = range->end;
+		return;
+	}
+	if (is_reserved || reading->fileless_count == FILELESS_MAX)
+		return;
+	reading->fileless[reading->fileless_count++] = (struct address_space_code){
+		.start = is_vdso ? range->start : reading->reserved_start,
+		.end = range->end,
+		.is_vdso = is_vdso};
 }
 
 static int reading_add(struct maps_reading *reading, struct address_space *space, char *line)
@@ -178,12 +198,10 @@ static int reading_add(struct maps_reading *reading, struct address_space *space
 	if (address_range_parse(line, &range))
 		return 0;
 	error = mapped_spans_add(&reading->mapped, range.start, range.end);
-	if (error || !range.is_executable)
-		return error;
-	if (!range.inode) {
+	if (!range.inode)
 		reading_add_fileless(reading, &range);
-		return 0;
-	}
+	if (error || !range.inode || !range.is_executable)
+		return error;
 	error = find_module(space, &range, &module);
 	if (error)
 		return error;
