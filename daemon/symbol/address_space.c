@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* What one process may make us keep: browsers map 300 files, the largest servers 1,000. */
@@ -96,16 +97,35 @@ static int grow_files(struct address_space *space)
 	return 0;
 }
 
+/* -1 when it is ours, or is gone. */
+static int open_foreign_root(int proc_fd)
+{
+	int fd = openat(proc_fd, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct stat root, ours;
+
+	if (fd < 0)
+		return -1;
+	if (!fstat(fd, &root) && !stat("/", &ours) &&
+	    (root.st_dev != ours.st_dev || root.st_ino != ours.st_ino))
+		return fd;
+	close(fd);
+	return -1;
+}
+
 static void open_module(struct address_space *space, const struct address_range *range,
 			struct address_space_file *file)
 {
-	int fd = mapped_file_open(space->proc_fd, range);
+	struct module_file mapped = {.path = range->path};
 
-	if (fd < 0)
+	mapped.fd = mapped_file_open(space->proc_fd, range);
+	if (mapped.fd < 0)
 		return;
-	if (module_cache_get(space->cache, fd, range->path, &file->module))
+	mapped.root_fd = open_foreign_root(space->proc_fd);
+	if (module_cache_get(space->cache, &mapped, &file->module))
 		file->module = NULL;
-	close(fd);
+	close(mapped.fd);
+	if (mapped.root_fd >= 0)
+		close(mapped.root_fd);
 }
 
 /* Returns 0 and *module, which is NULL when the file can't be used; -ENOMEM. */

@@ -11,21 +11,6 @@
  */
 #define INFLATED_MAX_BYTES (32u << 20)
 
-static int write_all(int fd, const char *bytes, size_t size)
-{
-	while (size > 0) {
-		ssize_t count = write(fd, bytes, size);
-
-		if (count < 0 && errno == EINTR)
-			continue;
-		if (count < 0)
-			return -errno;
-		bytes += count;
-		size -= (size_t)count;
-	}
-	return 0;
-}
-
 /* libelf inflates into its memory, which goes when the handle does; the copy stays. */
 static int inflate_section(Elf_Scn *scn, uint64_t inflated_max, struct debug_section *section)
 {
@@ -43,7 +28,7 @@ static int inflate_section(Elf_Scn *scn, uint64_t inflated_max, struct debug_sec
 	fd = memfd_create("memwatch-debug-section", MFD_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	error = write_all(fd, data->d_buf, data->d_size);
+	error = elf_file_write(fd, data->d_buf, data->d_size);
 	if (error) {
 		close(fd);
 		return error;
@@ -90,16 +75,16 @@ static int find_in(Elf *elf, uint64_t file_bytes, uint64_t inflated_max,
 	return error;
 }
 
-int debug_sections_find(int fd, uint64_t file_bytes, uint64_t inflated_max,
+int debug_sections_find(const struct symbol_file *file, uint64_t inflated_max,
 			struct debug_section *lines, struct debug_section *strings)
 {
-	Elf *elf = elf_file_open(fd);
+	Elf *elf = elf_file_open(file->fd);
 	int error;
 
 	*lines = *strings = (struct debug_section){.inflated_fd = -1};
 	if (!elf)
 		return -ENOEXEC;
-	error = find_in(elf, file_bytes, inflated_max, lines, strings);
+	error = find_in(elf, file->bytes, inflated_max, lines, strings);
 	elf_end(elf);
 	return error;
 }

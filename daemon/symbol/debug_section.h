@@ -15,7 +15,7 @@ struct debug_section {
  * Finds .debug_line and .debug_line_str; a compressed one that has more than inflated_max bytes is
  * taken for missing. Returns 0, or -errno; the sections are valid to read and close either way.
  */
-int debug_sections_find(int fd, uint64_t file_bytes, uint64_t inflated_max,
+int debug_sections_find(const struct symbol_file *file, uint64_t inflated_max,
 			struct debug_section *lines, struct debug_section *strings);
 int debug_section_read(const struct debug_section *section, int fd, void *buffer, size_t size,
 		       uint64_t offset);

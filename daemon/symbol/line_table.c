@@ -44,6 +44,7 @@ struct decoded_unit {
 };
 
 struct line_table {
+	int fd; /* borrowed: the file of the sections */
 	struct debug_section lines, strings;
 	struct line_range *ranges; /* by start */
 	size_t range_count, range_capacity, range_max;
@@ -69,7 +70,7 @@ static int grow(void **array, size_t element_bytes, size_t count, size_t *capaci
 	return 0;
 }
 
-static int read_strings(const struct line_table *table, int fd, char **strings, size_t *bytes)
+static int read_strings(const struct line_table *table, char **strings, size_t *bytes)
 {
 	int error;
 
@@ -77,7 +78,7 @@ static int read_strings(const struct line_table *table, int fd, char **strings, 
 	*strings = malloc(*bytes ? *bytes : 1);
 	if (!*strings)
 		return -ENOMEM;
-	error = debug_section_read(&table->strings, fd, *strings, *bytes, 0);
+	error = debug_section_read(&table->strings, table->fd, *strings, *bytes, 0);
 	if (error) {
 		free(*strings);
 		*strings = NULL;
@@ -85,7 +86,7 @@ static int read_strings(const struct line_table *table, int fd, char **strings, 
 	return error;
 }
 
-static int decode_unit(const struct line_table *table, int fd, const struct unit_place *place,
+static int decode_unit(const struct line_table *table, const struct unit_place *place,
 		       const char *strings, size_t strings_bytes, struct line_unit **unit)
 {
 	char *buffer = malloc(place->bytes);
@@ -93,7 +94,7 @@ static int decode_unit(const struct line_table *table, int fd, const struct unit
 
 	if (!buffer)
 		return -ENOMEM;
-	error = debug_section_read(&table->lines, fd, buffer, place->bytes, place->offset);
+	error = debug_section_read(&table->lines, table->fd, buffer, place->bytes, place->offset);
 	if (!error)
 		error = line_unit_decode(buffer, place->bytes, strings, strings_bytes, unit);
 	free(buffer);
@@ -151,20 +152,19 @@ static int add_ranges(struct line_table *table, const struct elf_layout *layout,
 }
 
 /* Reads the length that begins a unit; *bytes counts the length field too. */
-static int read_unit_length(const struct line_table *table, int fd, uint64_t offset,
-			    uint64_t *bytes)
+static int read_unit_length(const struct line_table *table, uint64_t offset, uint64_t *bytes)
 {
 	uint64_t left = table->lines.bytes - offset, wide;
 	uint32_t narrow;
 	int error;
 
-	error = debug_section_read(&table->lines, fd, &narrow, sizeof(narrow), offset);
+	error = debug_section_read(&table->lines, table->fd, &narrow, sizeof(narrow), offset);
 	if (error)
 		return error;
 	if (narrow < 0xfffffff0) {
 		*bytes = (uint64_t)narrow + sizeof(narrow);
 	} else if (narrow == 0xffffffff) { /* 64-bit DWARF */
-		error = debug_section_read(&table->lines, fd, &wide, sizeof(wide),
+		error = debug_section_read(&table->lines, table->fd, &wide, sizeof(wide),
 					   offset + sizeof(narrow));
 		if (error)
 			return error;
@@ -177,13 +177,13 @@ static int read_unit_length(const struct line_table *table, int fd, uint64_t off
 	return *bytes <= left ? 0 : -EINVAL;
 }
 
-static int add_unit(struct line_table *table, int fd, const struct elf_layout *layout,
+static int add_unit(struct line_table *table, const struct elf_layout *layout,
 		    const struct unit_place *place, const char *strings, size_t strings_bytes)
 {
 	struct line_unit *unit = NULL;
 	int error;
 
-	error = decode_unit(table, fd, place, strings, strings_bytes, &unit);
+	error = decode_unit(table, place, strings, strings_bytes, &unit);
 	if (error)
 		return error == -EINVAL ? 0 : error;
 	error = grow((void **)&table->units, sizeof(*table->units), table->unit_count,
@@ -196,7 +196,7 @@ static int add_unit(struct line_table *table, int fd, const struct elf_layout *l
 	return error;
 }
 
-static int add_units(struct line_table *table, int fd, const struct elf_layout *layout)
+static int add_units(struct line_table *table, const struct elf_layout *layout)
 {
 	size_t strings_bytes;
 	uint64_t bytes;
@@ -205,14 +205,14 @@ static int add_units(struct line_table *table, int fd, const struct elf_layout *
 
 	if (table->lines.bytes > LINES_MAX_BYTES)
 		return 0;
-	error = read_strings(table, fd, &strings, &strings_bytes);
+	error = read_strings(table, &strings, &strings_bytes);
 	for (uint64_t offset = 0; !error && offset < table->lines.bytes; offset += bytes) {
-		if (read_unit_length(table, fd, offset, &bytes))
+		if (read_unit_length(table, offset, &bytes))
 			break;
 		if (bytes <= UNIT_MAX_BYTES) {
 			struct unit_place place = {.offset = offset, .bytes = (uint32_t)bytes};
 
-			error = add_unit(table, fd, layout, &place, strings, strings_bytes);
+			error = add_unit(table, layout, &place, strings, strings_bytes);
 		}
 	}
 	free(strings);
@@ -226,8 +226,8 @@ static int compare_ranges(const void *left, const void *right)
 	return a->start < b->start ? -1 : a->start > b->start;
 }
 
-int line_table_build(int fd, const struct elf_layout *layout, size_t bytes_max,
-		     struct line_table **table)
+int line_table_build(const struct symbol_file *file, const struct elf_layout *layout,
+		     size_t bytes_max, struct line_table **table)
 {
 	struct line_table *built = calloc(1, sizeof(*built));
 	uint64_t inflated_max;
@@ -235,15 +235,15 @@ int line_table_build(int fd, const struct elf_layout *layout, size_t bytes_max,
 
 	if (!built)
 		return -ENOMEM;
+	built->fd = file->fd;
 	built->decoded_max = bytes_max / 2;
 	built->range_max = bytes_max / 2 / sizeof(struct line_range);
 	inflated_max = bytes_max * INFLATED_SHARES;
 	if (inflated_max > INFLATED_MAX_BYTES)
 		inflated_max = INFLATED_MAX_BYTES;
-	error = debug_sections_find(fd, layout->file_bytes, inflated_max, &built->lines,
-				    &built->strings);
+	error = debug_sections_find(file, inflated_max, &built->lines, &built->strings);
 	if (!error)
-		error = add_units(built, fd, layout);
+		error = add_units(built, layout);
 	if (error == -ENOMEM) {
 		line_table_free(built);
 		return error;
@@ -299,7 +299,7 @@ static void keep_unit(struct line_table *table, uint32_t index, struct line_unit
 	table->decoded_bytes += unit->bytes;
 }
 
-static struct line_unit *find_unit(struct line_table *table, int fd, uint32_t index)
+static struct line_unit *find_unit(struct line_table *table, uint32_t index)
 {
 	struct line_unit *unit;
 	size_t strings_bytes;
@@ -314,9 +314,9 @@ static struct line_unit *find_unit(struct line_table *table, int fd, uint32_t in
 			return known->unit;
 		}
 	}
-	if (read_strings(table, fd, &strings, &strings_bytes))
+	if (read_strings(table, &strings, &strings_bytes))
 		return NULL;
-	error = decode_unit(table, fd, &table->units[index], strings, strings_bytes, &unit);
+	error = decode_unit(table, &table->units[index], strings, strings_bytes, &unit);
 	free(strings);
 	if (error)
 		return NULL;
@@ -345,8 +345,7 @@ static const struct line_range *find_range(const struct line_table *table, uint6
 	return NULL;
 }
 
-int line_table_find(struct line_table *table, int fd, uint64_t address, const char **file,
-		    uint32_t *line)
+int line_table_find(struct line_table *table, uint64_t address, const char **file, uint32_t *line)
 {
 	const struct line_range *range = find_range(table, address);
 	const struct line_row *row;
@@ -354,7 +353,7 @@ int line_table_find(struct line_table *table, int fd, uint64_t address, const ch
 
 	if (!range)
 		return -ENOENT;
-	unit = find_unit(table, fd, range->unit);
+	unit = find_unit(table, range->unit);
 	row = unit ? line_unit_find(unit, address) : NULL;
 	if (!row || !row->line || !unit->files[row->file])
 		return -ENOENT;

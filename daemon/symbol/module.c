@@ -1,18 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "symbol/module.h"
 
-#include "symbol/demangle.h"
 #include "symbol/module_private.h"
 
 #include <errno.h>
-#include <stdlib.h>
-
-/*
- * Shares of the cache's bytes for one module; half of them all is for names (module_cache.c). What
- * is left is for the frames.
- */
-#define SYMBOLS_SHARE 4
-#define LINES_SHARE   8
 
 const char *module_path(const struct module *module)
 {
@@ -34,74 +25,6 @@ int module_fd(const struct module *module)
 	return module->fd;
 }
 
-void module_tables_clear_sources(struct module_tables *tables)
-{
-	symbol_table_free(tables->symbols);
-	line_table_free(tables->lines);
-	tables->symbols = NULL;
-	tables->lines = NULL;
-}
-
-void module_tables_clear(struct module_tables *tables)
-{
-	module_tables_clear_sources(tables);
-	frame_table_clear(&tables->frames);
-}
-
-size_t module_tables_bytes(const struct module_tables *tables)
-{
-	return (tables->symbols ? symbol_table_bytes(tables->symbols) : 0) +
-	       (tables->lines ? line_table_bytes(tables->lines) : 0) +
-	       frame_table_bytes(&tables->frames);
-}
-
-static int find_function(struct module *module, uint64_t address, struct symbol_name *name)
-{
-	char mangled[SYMBOL_NAME_MAX_BYTES];
-	uint64_t start;
-	char *demangled;
-	int error = 0;
-
-	if (!module->tables.symbols)
-		error = symbol_table_build(module->fd, &module->layout,
-					   module->cache->bytes_max / SYMBOLS_SHARE,
-					   &module->tables.symbols);
-	if (!error)
-		error = symbol_table_find(module->tables.symbols, module->fd, address, mangled,
-					  &start);
-	if (error)
-		return error;
-	demangled = symbol_demangle(mangled);
-	if (!demangled)
-		return -ENOMEM;
-	name->function = module_cache_intern(module->cache, demangled);
-	name->function_offset = name->function ? address - start : 0;
-	free(demangled);
-	return 0;
-}
-
-/* memwatch watches 64-bit processes; lines of 32-bit files are not read. */
-static int find_line(struct module *module, uint64_t address, struct symbol_name *name)
-{
-	const char *file;
-	uint32_t line;
-	int error = 0;
-
-	if (module->layout.word_bits != 64)
-		return -ENOENT;
-	if (!module->tables.lines)
-		error = line_table_build(module->fd, &module->layout,
-					 module->cache->bytes_max / LINES_SHARE,
-					 &module->tables.lines);
-	if (!error)
-		error = line_table_find(module->tables.lines, module->fd, address, &file, &line);
-	if (error)
-		return error;
-	name->file = module_cache_intern(module->cache, file);
-	name->line = name->file ? line : 0;
-	return 0;
-}
-
 /* One of the two may fail and the other still be worth having. */
 static struct symbol_name find_names(struct module *module, uint64_t file_offset)
 {
@@ -109,8 +32,8 @@ static struct symbol_name find_names(struct module *module, uint64_t file_offset
 	uint64_t address;
 
 	if (!elf_layout_address(&module->layout, file_offset, &address)) {
-		find_function(module, address, &name);
-		find_line(module, address, &name);
+		module_find_function(module, address, &name);
+		module_find_line(module, address, &name);
 	}
 	return name;
 }
@@ -122,6 +45,7 @@ int module_symbolize(struct module *module, uint64_t file_offset, struct symbol_
 	size_t tables_bytes;
 
 	pthread_mutex_lock(&module->lock);
+	module_search_again(module);
 	known = frame_table_find(&module->tables.frames, file_offset);
 	if (known) {
 		found = *known;

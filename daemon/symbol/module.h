@@ -27,7 +27,8 @@ struct symbol_name {
 };
 
 /*
- * bytes_max bounds what the cache keeps in memory (names, tables); modules_max bounds open files.
+ * bytes_max bounds what the cache keeps in memory (names, tables); modules_max bounds open files
+ * (a few for each).
  * Past either, the modules that nobody holds go first, longest unused first.
  */
 struct module_cache *module_cache_new(size_t bytes_max, size_t modules_max);
@@ -35,12 +36,19 @@ void module_cache_free(struct module_cache *cache);
 /* Bytes held now, for memwatchd's own metrics. */
 size_t module_cache_bytes(const struct module_cache *cache);
 
+/* A file as a process has it mapped. All stays the caller's: it is copied. */
+struct module_file {
+	int fd;
+	const char *path; /* as the process names it */
+	int root_fd;      /* the process's root directory, when it isn't ours; else -1 */
+};
+
 /*
  * The module of an open ELF file, made on first sight and referenced for the caller.
- * fd stays the caller's (it is duplicated); path is what to show, as the target names it.
  * Returns 0 and *module, or -ENOEXEC (no ELF file), -EMFILE (modules_max held), other -errno.
  */
-int module_cache_get(struct module_cache *cache, int fd, const char *path, struct module **module);
+int module_cache_get(struct module_cache *cache, const struct module_file *file,
+		     struct module **module);
 struct module *module_hold(struct module *module);
 void module_release(struct module *module);
 
@@ -55,8 +63,9 @@ int module_fd(const struct module *module);
 /*
  * Names the code at file_offset (not a virtual address: see address_space.h). Of a return address
  * pass the offset minus 1, so that a call at the end of a function isn't taken for the next one.
- * Looks at .symtab, .dynsym and DWARF lines of the file itself. Results are cached.
- * Returns 0 (some fields may be NULL/0), or -ENOENT when nothing is known.
+ * Looks at .symtab, .dynsym and DWARF lines of the file itself and of its separate debug file, and
+ * at its .gnu_debugdata. Results are cached. Returns 0 (some fields may be NULL/0), or -ENOENT when
+ * nothing is known.
  */
 int module_symbolize(struct module *module, uint64_t file_offset, struct symbol_name *name);
 

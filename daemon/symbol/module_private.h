@@ -30,6 +30,11 @@ struct module_identity {
 /* Each is NULL or empty until it is needed, and again after an eviction. */
 struct module_tables {
 	struct symbol_table *symbols;
+	/* Files that complete the module's own. */
+	struct symbol_file debug;    /* its separate debug file */
+	struct symbol_file unpacked; /* its .gnu_debugdata, in memory */
+	bool is_searched;            /* the debug file was looked for ... */
+	double searched_seconds;     /* ... then */
 	struct line_table *lines;
 	struct frame_table frames;
 };
@@ -40,6 +45,7 @@ struct module {
 	struct module_identity identity;
 	struct elf_layout layout;
 	int fd;
+	int root_fd; /* of the process it was first seen in, where that isn't ours; else -1 */
 	char *path;
 
 	pthread_mutex_t lock;
@@ -60,10 +66,20 @@ struct module_cache {
 	struct string_pool names;
 };
 
+void module_tables_init(struct module_tables *tables);
 /* Forgets what names are found in, and keeps the names that were found. */
 void module_tables_clear_sources(struct module_tables *tables);
 void module_tables_clear(struct module_tables *tables);
 size_t module_tables_bytes(const struct module_tables *tables);
+
+/*
+ * Looks anew for a debug file that wasn't there, if the last look was long ago; with one, forgets
+ * the names that were found without it. These three with the module's lock.
+ */
+void module_search_again(struct module *module);
+/* Fill in what they find: 0, -ENOENT, other -errno. */
+int module_find_function(struct module *module, uint64_t address, struct symbol_name *name);
+int module_find_line(struct module *module, uint64_t address, struct symbol_name *name);
 
 /* The cache's copy of a name; NULL when there is no more room for names. */
 const char *module_cache_intern(struct module_cache *cache, const char *name);

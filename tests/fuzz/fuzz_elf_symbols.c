@@ -24,10 +24,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct module_cache *cache = module_cache_new(1 << 20, 1);
 	int fd = memfd_create("fuzz", MFD_CLOEXEC);
+	const struct module_file file = {.fd = fd, .path = "fuzz", .root_fd = -1};
 	struct module *module;
 
 	if (cache && fd >= 0 && write(fd, data, size) == (ssize_t)size &&
-	    !module_cache_get(cache, fd, "fuzz", &module)) {
+	    !module_cache_get(cache, &file, &module)) {
 		symbolize_throughout(module, size);
 		module_release(module);
 	}
