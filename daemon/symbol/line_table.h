@@ -27,5 +27,10 @@ size_t line_table_bytes(const struct line_table *table);
  * Returns 0, -ENOENT when it is unknown, other -errno.
  */
 int line_table_find(struct line_table *table, uint64_t address, const char **file, uint32_t *line);
+/*
+ * The name of a file of the unit at an offset of .debug_line, by the number that .debug_info has
+ * for it; NULL: unknown. Borrowed until the table is used next.
+ */
+const char *line_table_file(struct line_table *table, uint64_t unit_offset, uint64_t file);
 
 #endif

@@ -25,31 +25,29 @@ int module_fd(const struct module *module)
 	return module->fd;
 }
 
-/* One of the two may fail and the other still be worth having. */
-static struct symbol_name find_names(struct module *module, uint64_t file_offset)
+/* What can't be found is left out: the rest is worth having. */
+static struct symbol_frames find_names(struct module *module, uint64_t file_offset)
 {
-	struct symbol_name name = {0};
+	struct symbol_frames frames = {.count = 1};
 	uint64_t address;
 
 	if (!elf_layout_address(&module->layout, file_offset, &address)) {
-		module_find_function(module, address, &name);
-		module_find_line(module, address, &name);
+		module_find_function(module, address, &frames.names[0]);
+		module_find_line(module, address, &frames.names[0]);
+		module_find_inlined(module, address, &frames);
 	}
-	return name;
+	return frames;
 }
 
-int module_symbolize(struct module *module, uint64_t file_offset, struct symbol_name *name)
+int module_symbolize_inlined(struct module *module, uint64_t file_offset,
+			     struct symbol_frames *frames)
 {
-	const struct symbol_name *known;
-	struct symbol_name found;
+	struct symbol_frames found;
 	size_t tables_bytes;
 
 	pthread_mutex_lock(&module->lock);
 	module_search_again(module);
-	known = frame_table_find(&module->tables.frames, file_offset);
-	if (known) {
-		found = *known;
-	} else {
+	if (!frame_table_find(&module->tables.frames, file_offset, &found)) {
 		found = find_names(module, file_offset);
 		frame_table_put(&module->tables.frames, file_offset, &found);
 	}
@@ -57,8 +55,21 @@ int module_symbolize(struct module *module, uint64_t file_offset, struct symbol_
 	pthread_mutex_unlock(&module->lock);
 
 	module_cache_account(module, tables_bytes);
-	if (!found.function && !found.file)
+	if (found.count == 1 && !found.names[0].function && !found.names[0].file)
 		return -ENOENT;
-	*name = found;
+	*frames = found;
+	return 0;
+}
+
+int module_symbolize(struct module *module, uint64_t file_offset, struct symbol_name *name)
+{
+	struct symbol_frames frames;
+	int error = module_symbolize_inlined(module, file_offset, &frames);
+
+	if (error)
+		return error;
+	*name = frames.names[frames.count - 1];
+	name->file = frames.names[0].file;
+	name->line = frames.names[0].line;
 	return 0;
 }

@@ -26,6 +26,15 @@ struct symbol_name {
 	uint32_t line;            /* 0: unknown */
 };
 
+#define SYMBOL_INLINED_MAX 16 /* of deeper ones the innermost are named */
+
+/* What runs at one code address: functions that were inlined there, and the one they are part of.
+ */
+struct symbol_frames {
+	size_t count;                                     /* 1 or more */
+	struct symbol_name names[SYMBOL_INLINED_MAX + 1]; /* innermost first */
+};
+
 /*
  * bytes_max bounds what the cache keeps in memory (names, tables); modules_max bounds open files
  * (a few for each).
@@ -68,5 +77,11 @@ int module_fd(const struct module *module);
  * nothing is known.
  */
 int module_symbolize(struct module *module, uint64_t file_offset, struct symbol_name *name);
+/*
+ * The same with the functions that were inlined there, as the debug information tells: each with
+ * the line that it has reached, which for all but the first is that of a call.
+ */
+int module_symbolize_inlined(struct module *module, uint64_t file_offset,
+			     struct symbol_frames *frames);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "symbol/elf_file.h"
 #include "symbol/frame_table.h"
+#include "symbol/inline_table.h"
 #include "symbol/line_table.h"
 #include "symbol/module.h"
 #include "symbol/string_pool.h"
@@ -36,6 +37,7 @@ struct module_tables {
 	bool is_searched;            /* the debug file was looked for ... */
 	double searched_seconds;     /* ... then */
 	struct line_table *lines;
+	struct inline_table *inlines;
 	struct frame_table frames;
 };
 
@@ -80,6 +82,12 @@ void module_search_again(struct module *module);
 /* Fill in what they find: 0, -ENOENT, other -errno. */
 int module_find_function(struct module *module, uint64_t address, struct symbol_name *name);
 int module_find_line(struct module *module, uint64_t address, struct symbol_name *name);
+
+/*
+ * frames has the names of the address itself alone: puts the functions that were inlined there in
+ * front, and gives each its own line. Nothing changes where that isn't known.
+ */
+void module_find_inlined(struct module *module, uint64_t address, struct symbol_frames *frames);
 
 /* The cache's copy of a name; NULL when there is no more room for names. */
 const char *module_cache_intern(struct module_cache *cache, const char *name);

@@ -18,6 +18,7 @@
 #define SYMBOLS_SHARE  4
 #define UNPACKED_SHARE 8 /* taken from the share of symbols */
 #define LINES_SHARE    8
+#define INLINES_SHARE  8
 
 /* A debug file that wasn't there may have been installed since. */
 #define SEARCH_AGAIN_SECONDS 30
@@ -40,8 +41,10 @@ void module_tables_clear_sources(struct module_tables *tables)
 {
 	symbol_table_free(tables->symbols);
 	line_table_free(tables->lines);
+	inline_table_free(tables->inlines);
 	tables->symbols = NULL;
 	tables->lines = NULL;
+	tables->inlines = NULL;
 	close_file(&tables->debug);
 	close_file(&tables->unpacked);
 	tables->is_searched = false;
@@ -57,6 +60,7 @@ size_t module_tables_bytes(const struct module_tables *tables)
 {
 	return (tables->symbols ? symbol_table_bytes(tables->symbols) : 0) +
 	       (tables->lines ? line_table_bytes(tables->lines) : 0) +
+	       (tables->inlines ? inline_table_bytes(tables->inlines) : 0) +
 	       (size_t)tables->unpacked.bytes + frame_table_bytes(&tables->frames);
 }
 
@@ -135,11 +139,23 @@ static int build_symbols(struct module *module)
 				  &tables->symbols);
 }
 
+/* The cache's copy of the demangled name. */
+static const char *intern_function(struct module *module, const char *mangled)
+{
+	char *demangled = symbol_demangle(mangled);
+	const char *function;
+
+	if (!demangled)
+		return NULL;
+	function = module_cache_intern(module->cache, demangled);
+	free(demangled);
+	return function;
+}
+
 int module_find_function(struct module *module, uint64_t address, struct symbol_name *name)
 {
 	char mangled[SYMBOL_NAME_MAX_BYTES];
 	uint64_t start;
-	char *demangled;
 	int error = 0;
 
 	if (!module->tables.symbols)
@@ -148,12 +164,8 @@ int module_find_function(struct module *module, uint64_t address, struct symbol_
 		error = symbol_table_find(module->tables.symbols, address, mangled, &start);
 	if (error)
 		return error;
-	demangled = symbol_demangle(mangled);
-	if (!demangled)
-		return -ENOMEM;
-	name->function = module_cache_intern(module->cache, demangled);
+	name->function = intern_function(module, mangled);
 	name->function_offset = name->function ? address - start : 0;
-	free(demangled);
 	return 0;
 }
 
@@ -184,4 +196,65 @@ int module_find_line(struct module *module, uint64_t address, struct symbol_name
 	name->file = module_cache_intern(module->cache, file);
 	name->line = name->file ? line : 0;
 	return 0;
+}
+
+/* ---- Inlined functions ---- */
+
+static int build_inlines(struct module *module)
+{
+	struct symbol_file file = own_file(module);
+
+	if (!elf_file_has_section(&file, ".debug_info") && debug_file(module)->fd >= 0)
+		file = module->tables.debug;
+	return inline_table_build(&file, &module->layout, module->cache->bytes_max / INLINES_SHARE,
+				  &module->tables.inlines);
+}
+
+/* Gives a name the line of a place where it calls what was inlined. */
+static void set_place(struct module *module, const struct inline_chain *chain,
+		      const struct inline_place *place, struct symbol_name *name)
+{
+	const char *file = line_table_file(module->tables.lines, chain->line_unit, place->file);
+
+	name->file = file && place->line ? module_cache_intern(module->cache, file) : NULL;
+	name->line = name->file ? place->line : 0;
+}
+
+/*
+ * From the innermost call outwards. One without a name is left out; what it is part of then gets
+ * the line that calls it, so that each line lies in the function that it is shown with.
+ */
+static void add_calls(struct module *module, const struct inline_chain *chain,
+		      struct symbol_frames *frames)
+{
+	const struct symbol_name whole = frames->names[0];
+	struct symbol_name reached = {.file = whole.file, .line = whole.line};
+	char function[SYMBOL_NAME_MAX_BYTES];
+
+	frames->count = 0;
+	for (size_t i = chain->count; i-- > 0;) {
+		if (!inline_table_name(module->tables.inlines, chain->calls[i].origin, function))
+			reached.function = intern_function(module, function);
+		if (reached.function)
+			frames->names[frames->count++] = reached;
+		set_place(module, chain, i ? &chain->calls[i].place : &chain->outermost, &reached);
+		reached.function = NULL;
+	}
+	reached.function = whole.function;
+	reached.function_offset = whole.function_offset;
+	/* Without a name for any of them, the line itself says more than that of a call. */
+	frames->names[frames->count] = frames->count ? reached : whole;
+	frames->count++;
+}
+
+void module_find_inlined(struct module *module, uint64_t address, struct symbol_frames *frames)
+{
+	struct inline_chain chain;
+
+	if (!module->tables.lines || !frames->names[0].line)
+		return;
+	if (!module->tables.inlines && build_inlines(module))
+		return;
+	if (!inline_table_find(module->tables.inlines, address, &chain) && chain.count)
+		add_calls(module, &chain, frames);
 }

@@ -27,6 +27,7 @@ struct answer_frame {
 	uint64_t offset;      /* file offset in module; the address itself without a module */
 	const char *file;     /* NULL: unknown */
 	uint32_t line;        /* 0: unknown */
+	bool is_inlined;      /* part of the next frame's code, at the same offset */
 };
 
 struct answer_site {

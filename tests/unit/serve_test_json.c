@@ -137,6 +137,7 @@ static void test_what_is_unknown_of_a_frame_is_null(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
 		assert_true(cJSON_IsNull(get(frame, unknown[i])));
+	assert_true(cJSON_IsFalse(get(frame, "inlined")));
 	cJSON_Delete(json);
 }
 
