@@ -3,6 +3,8 @@
 
 #include "symbol/code_ranges.h"
 #include "symbol/mapped_file.h"
+#include "symbol/module_private.h"
+#include "symbol/perf_map.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,6 +35,7 @@ struct address_space {
 	size_t mapped_count;
 	size_t unreadable;
 	uint64_t refreshes;
+	struct perf_map *compiled; /* NULL until code without a file is asked for */
 };
 
 struct address_space *address_space_new(pid_t pid, struct module_cache *cache)
@@ -59,6 +62,7 @@ void address_space_free(struct address_space *space)
 		close(space->proc_fd);
 	free(space->files);
 	code_ranges_clear(&space->ranges);
+	perf_map_free(space->compiled);
 	free(space->mapped);
 	free(space);
 }
@@ -276,6 +280,24 @@ int address_space_resolve(const struct address_space *space, uint64_t address,
 	*module = range->module;
 	*file_offset = range->file_offset + (address - range->start);
 	return 0;
+}
+
+/* The file grows while its process runs: what isn't in what was read may be there by now. */
+const char *address_space_code_name(struct address_space *space, uint64_t address)
+{
+	char name[PERF_MAP_NAME_MAX_BYTES];
+	int error;
+
+	if (!space->compiled)
+		space->compiled = perf_map_new();
+	if (!space->compiled)
+		return NULL;
+	error = perf_map_find(space->compiled, address, name);
+	if (error) {
+		perf_map_refresh(space->compiled, space->proc_fd, space->pid);
+		error = perf_map_find(space->compiled, address, name);
+	}
+	return error ? NULL : module_cache_intern(space->cache, name);
 }
 
 int address_space_find(const struct address_space *space, const struct module *module,

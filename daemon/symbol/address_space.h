@@ -55,6 +55,12 @@ int address_space_resolve(const struct address_space *space, uint64_t address,
 			  struct module **module, uint64_t *file_offset);
 
 /*
+ * The name of code that lies in no file, as its process states it (see perf_map.h). Lives as long
+ * as the module cache; NULL: unknown.
+ */
+const char *address_space_code_name(struct address_space *space, uint64_t address);
+
+/*
  * The other way round: where that byte of the module is mapped executable now, the first of such
  * places. Returns 0 or -ENOENT.
  */

@@ -146,11 +146,13 @@ static struct answer_sites *gather_head(struct state *state, const struct accoun
 	return answer;
 }
 
-static void gather_stacks(struct gathered_sites *gathered)
+static void gather_stacks(const struct account *account, struct gathered_sites *gathered)
 {
 	for (size_t i = 0; i < gathered->site_count; i++) {
-		const struct stack *stack = gathered->sites[i].origin->stack;
+		struct stack *stack = gathered->sites[i].origin->stack;
 
+		if (stack && account->target && !account->end_reason)
+			stack_name_code(stack, account->target->space);
 		gathered->sites[i].site.stack = stack ? stack_copy(stack) : NULL;
 	}
 }
@@ -212,7 +214,7 @@ struct gathered_sites *sites_gather(struct state *state, struct account *account
 		return NULL;
 	}
 	gather_select(account, options, now, gathered);
-	gather_stacks(gathered);
+	gather_stacks(account, gathered);
 	return gathered;
 }
 
@@ -237,7 +239,7 @@ static struct answer_frame *add_frame(struct answer_site *site, size_t *capacity
 /* One of the stack is several of the answer where functions were inlined. */
 static int name_frame(const struct stack_frame *frame, struct answer_site *site, size_t *capacity)
 {
-	struct symbol_frames names = {.count = 1};
+	struct symbol_frames names = {.count = 1, .names[0].function = frame->function};
 
 	/* A return address: the call itself lies before it. */
 	if (frame->module)

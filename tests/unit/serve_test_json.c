@@ -111,7 +111,7 @@ static void test_leaks_has_the_documented_fields(void **state)
 		      "growth_bytes_per_second oldest_age_seconds reason stack_end stack");
 	assert_string(site, "verdict", "leak");
 	assert_string(site, "kind", "block");
-	assert_fields(first(site, "stack"), "kind function module build_id offset file line");
+	assert_fields(first(site, "stack"), "kind function module build_id offset file line inlined");
 	cJSON_Delete(json);
 }
 
