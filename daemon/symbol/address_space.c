@@ -101,16 +101,22 @@ static int grow_files(struct address_space *space)
 	return 0;
 }
 
-/* -1 when it is ours, or is gone. */
+static bool is_same_place(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* -1 when paths lead the process to what they lead us to, or when it is gone. */
 static int open_foreign_root(int proc_fd)
 {
 	int fd = openat(proc_fd, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	struct stat root, ours;
+	struct stat root, mounts, our_root, our_mounts;
 
 	if (fd < 0)
 		return -1;
-	if (!fstat(fd, &root) && !stat("/", &ours) &&
-	    (root.st_dev != ours.st_dev || root.st_ino != ours.st_ino))
+	if (!fstat(fd, &root) && !fstatat(proc_fd, "ns/mnt", &mounts, 0) && !stat("/", &our_root) &&
+	    !stat("/proc/self/ns/mnt", &our_mounts) &&
+	    (!is_same_place(&root, &our_root) || !is_same_place(&mounts, &our_mounts)))
 		return fd;
 	close(fd);
 	return -1;

@@ -346,6 +346,8 @@ int module_cache_get(struct module_cache *cache, const struct module_file *file,
 	error = find_or_add(cache, file, &identity, &layout, module, &removed);
 	pthread_mutex_unlock(&cache->lock);
 	modules_free(removed);
+	if (!error && file->root_fd >= 0 && !is_same_file(&(*module)->identity, &identity))
+		module_offer_root(*module, file->root_fd);
 	return error;
 }
 

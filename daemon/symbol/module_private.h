@@ -47,11 +47,11 @@ struct module {
 	struct module_identity identity;
 	struct elf_layout layout;
 	int fd;
-	int root_fd; /* of the process it was first seen in, where that isn't ours; else -1 */
 	char *path;
 
 	pthread_mutex_t lock;
 	struct module_tables tables; /* guarded by lock */
+	int root_fd; /* so is this: of a process that has it, where that isn't ours; else -1 */
 
 	/* Guarded by the cache's lock. */
 	struct module *next, *previous; /* most recently used first */
@@ -68,6 +68,8 @@ struct module_cache {
 	struct string_pool names;
 };
 
+/* Another process has a copy of the file: the debug file may be where that one has its files. */
+void module_offer_root(struct module *module, int root_fd);
 void module_tables_init(struct module_tables *tables);
 /* Forgets what names are found in, and keeps the names that were found. */
 void module_tables_clear_sources(struct module_tables *tables);

@@ -8,6 +8,7 @@
 #include "clock.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -21,7 +22,7 @@
 #define INLINES_SHARE  8
 
 /* A debug file that wasn't there may have been installed since. */
-#define SEARCH_AGAIN_SECONDS 30
+#define SEARCH_AGAIN_SECONDS 30.0
 
 static const struct symbol_file no_file = {.fd = -1};
 
@@ -100,13 +101,29 @@ void module_search_again(struct module *module)
 	struct module_tables *tables = &module->tables;
 
 	if (!tables->is_searched || tables->debug.fd >= 0 ||
-	    clock_monotonic_seconds() - tables->searched_seconds < SEARCH_AGAIN_SECONDS)
+	    (tables->searched_seconds > 0 &&
+	     clock_monotonic_seconds() - tables->searched_seconds < SEARCH_AGAIN_SECONDS))
 		return;
 	search_debug_file(module);
 	if (tables->debug.fd >= 0) {
 		module_tables_clear(tables);
 		search_debug_file(module);
 	}
+}
+
+void module_offer_root(struct module *module, int root_fd)
+{
+	int duplicate;
+
+	pthread_mutex_lock(&module->lock);
+	duplicate = module->tables.debug.fd < 0 ? fcntl(root_fd, F_DUPFD_CLOEXEC, 0) : -1;
+	if (duplicate >= 0) {
+		if (module->root_fd >= 0)
+			close(module->root_fd);
+		module->root_fd = duplicate;
+		module->tables.searched_seconds = 0;
+	}
+	pthread_mutex_unlock(&module->lock);
 }
 
 static const struct symbol_file *debug_file(struct module *module)

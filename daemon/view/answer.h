@@ -96,6 +96,7 @@ enum answer_sort { ANSWER_SORT_OUTSTANDING, ANSWER_SORT_ALLOCATED };
 
 struct answer_target {
 	pid_t pid;
+	pid_t namespace_pid; /* in its own pid namespace; 0: it is the same, or unknown */
 	char comm[16];
 	uid_t uid;
 	double start_time_seconds;
@@ -151,6 +152,7 @@ struct answer_targets {
 
 struct answer_process {
 	pid_t pid;
+	pid_t namespace_pid; /* in its own pid namespace; 0: it is the same, or unknown */
 	pid_t parent_pid;
 	uid_t uid;
 	char comm[16];

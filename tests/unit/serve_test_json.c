@@ -173,7 +173,7 @@ static void test_large_numbers_keep_every_digit(void **state)
 }
 
 #define TARGET_FIELDS                                                                          \
-	"pid comm uid start_time watched_seconds provider provider_reason "                    \
+	"pid namespace_pid comm uid start_time watched_seconds provider provider_reason "                    \
 	"sampling_interval_bytes ended end_reason end_detail allocators backend leases "       \
 	"persistent retried outstanding_bytes outstanding_bytes_stderr "                       \
 	"outstanding_objects sites blocks blocks_max mappings mapping_bytes "                  \
@@ -196,7 +196,7 @@ static void test_targets_has_the_documented_fields(void **state)
 }
 
 #define PROCESS_FIELDS                                                                        \
-	"pid parent_pid uid comm threads start_time rss_bytes rss_anon_bytes rss_file_bytes " \
+	"pid namespace_pid parent_pid uid comm threads start_time rss_bytes rss_anon_bytes rss_file_bytes " \
 	"rss_shmem_bytes swap_bytes peak_rss_bytes total_vm_bytes minor_faults major_faults " \
 	"target"
 

@@ -354,6 +354,36 @@ static void test_places_that_are_no_files_do_no_harm(void **state)
 	stripped_remove(&stripped);
 }
 
+/* As of an image that two containers run, of which one has the debug files. */
+static void test_debug_file_may_be_where_another_copy_is(void **state)
+{
+	struct module_cache *cache = module_cache_new(CACHE_BYTES, 8);
+	struct module *module, *copy_module;
+	struct stripped stripped, copy;
+	struct symbol_name name;
+
+	(void)state;
+	stripped_build(&stripped, BUILD "sha1");
+	module = get_module(cache, &stripped, "/opt/program");
+	assert_int_equal(module_symbolize(module, stripped.hidden, &name), -ENOENT);
+
+	copy = stripped;
+	run_command("cd %s && cp program copy && mkdir -p elsewhere/usr/lib/debug && "
+		    "mv root first && mv elsewhere root",
+		    stripped.program.directory);
+	install_by_build_id(&stripped, "debug");
+	snprintf(copy.program.path, sizeof(copy.program.path), "%s/copy",
+		 stripped.program.directory);
+	copy_module = get_module(cache, &copy, "/opt/program");
+	assert_ptr_equal(module, copy_module);
+	assert_int_equal(module_symbolize(module, stripped.hidden, &name), 0);
+	assert_string_equal(name.function, "hidden");
+	module_release(module);
+	module_release(copy_module);
+	module_cache_free(cache);
+	stripped_remove(&stripped);
+}
+
 static void test_names_of_a_debug_file_survive_eviction(void **state)
 {
 	struct module_cache *cache = module_cache_new(80000, 8);
@@ -423,6 +453,7 @@ int main(void)
 		cmocka_unit_test(test_debug_file_that_others_could_have_written_is_refused),
 		cmocka_unit_test(test_debug_file_that_the_owner_may_not_read_stays_secret),
 		cmocka_unit_test(test_places_that_are_no_files_do_no_harm),
+		cmocka_unit_test(test_debug_file_may_be_where_another_copy_is),
 		cmocka_unit_test(test_names_of_a_debug_file_survive_eviction),
 		cmocka_unit_test(test_debug_links_are_taken_apart),
 	};
