@@ -5,6 +5,7 @@
 #include "symbol/mapped_file.h"
 #include "symbol/module_private.h"
 #include "symbol/perf_map.h"
+#include "symbol/vdso.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -35,6 +36,8 @@ struct address_space {
 	size_t mapped_count;
 	size_t unreadable;
 	uint64_t refreshes;
+	struct module *vdso;       /* held; NULL until one is seen */
+	uint64_t vdso_start;       /* where it was found to be ours */
 	struct perf_map *compiled; /* NULL until code without a file is asked for */
 };
 
@@ -62,6 +65,7 @@ void address_space_free(struct address_space *space)
 		close(space->proc_fd);
 	free(space->files);
 	code_ranges_clear(&space->ranges);
+	module_release(space->vdso);
 	perf_map_free(space->compiled);
 	free(space->mapped);
 	free(space);
@@ -182,6 +186,33 @@ struct maps_reading {
 	size_t unreadable;
 };
 
+static int add_code(struct maps_reading *reading, const struct address_space *space,
+		    const struct address_range *range, struct module *module)
+{
+	return code_ranges_add(&reading->code, &(struct code_range){
+						       .start = range->start,
+						       .end = range->end,
+						       .file_offset = range->file_offset,
+						       .module = module,
+						       .file = file_of_range(range),
+						       .last_seen = space->refreshes,
+					       });
+}
+
+/* It is in no file, and isn't among the files that are mapped: nothing can be probed in it. */
+static int add_vdso(struct maps_reading *reading, struct address_space *space,
+		    const struct address_range *range)
+{
+	if (space->vdso_start != range->start) {
+		if (!vdso_is_ours(space->proc_fd, range))
+			return 0;
+		space->vdso_start = range->start;
+	}
+	if (!space->vdso)
+		space->vdso = vdso_module_get(space->cache);
+	return space->vdso ? add_code(reading, space, range, space->vdso) : 0;
+}
+
 static int reading_add(struct maps_reading *reading, struct address_space *space, char *line)
 {
 	struct address_range range;
@@ -191,8 +222,10 @@ static int reading_add(struct maps_reading *reading, struct address_space *space
 	if (address_range_parse(line, &range))
 		return 0;
 	error = mapped_spans_add(&reading->mapped, range.start, range.end);
-	if (error || !range.is_executable || !range.inode)
+	if (error || !range.is_executable)
 		return error;
+	if (!range.inode)
+		return strcmp(range.path, "[vdso]") ? 0 : add_vdso(reading, space, &range);
 	error = find_module(space, &range, &module);
 	if (error)
 		return error;
@@ -200,14 +233,7 @@ static int reading_add(struct maps_reading *reading, struct address_space *space
 		reading->unreadable++;
 		return 0;
 	}
-	return code_ranges_add(&reading->code, &(struct code_range){
-						       .start = range.start,
-						       .end = range.end,
-						       .file_offset = range.file_offset,
-						       .module = module,
-						       .file = file_of_range(&range),
-						       .last_seen = space->refreshes,
-					       });
+	return add_code(reading, space, &range, module);
 }
 
 /* A process that has no memory any more, as a zombie hasn't, has an empty maps file. */

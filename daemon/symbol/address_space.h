@@ -49,7 +49,7 @@ size_t address_space_unreadable(const struct address_space *space);
 
 /*
  * The module and file offset of a code address. *module is borrowed and lives as long as the space.
- * Returns 0, or -ENOENT when no executable file mapping covers it (JIT code, [vdso], unknown).
+ * Returns 0, or -ENOENT when neither an executable file mapping nor the vDSO covers it (JIT code…).
  */
 int address_space_resolve(const struct address_space *space, uint64_t address,
 			  struct module **module, uint64_t *file_offset);
