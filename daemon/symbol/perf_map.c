@@ -19,6 +19,8 @@
 #define LINE_MAX_BYTES  4096
 #define OVERLAP_MAX     16
 #define REFRESH_SECONDS 1
+/* A large file that grows all the time is read for a twentieth of the time. */
+#define READING_REST 20
 
 struct function {
 	uint64_t start;
@@ -30,7 +32,7 @@ _Static_assert(sizeof(struct function) == 16, "a process may have hundreds of th
 struct perf_map {
 	int fd; /* of the file that was read; -1: none */
 	struct stat status;
-	double looked_seconds;      /* when it was last looked for */
+	double next_look_seconds;   /* not before */
 	struct function *functions; /* by start, then by line */
 	size_t count, capacity;
 };
@@ -219,13 +221,13 @@ static bool is_unchanged(const struct stat *a, const struct stat *b)
 
 void perf_map_refresh(struct perf_map *map, int proc_fd, pid_t pid)
 {
-	double now = clock_monotonic_seconds();
+	double began = clock_monotonic_seconds(), now = began;
 	struct stat status;
 	int fd;
 
-	if (map->looked_seconds > 0 && now - map->looked_seconds < REFRESH_SECONDS)
+	if (now < map->next_look_seconds)
 		return;
-	map->looked_seconds = now;
+	map->next_look_seconds = now + REFRESH_SECONDS;
 	/* Once the process has ended, or has taken its file away, what was read stays good. */
 	fd = open_map(proc_fd, pid, &status);
 	if (fd < 0)
@@ -238,6 +240,8 @@ void perf_map_refresh(struct perf_map *map, int proc_fd, pid_t pid)
 	map->fd = fd;
 	map->status = status;
 	read_functions(map);
+	now = clock_monotonic_seconds();
+	map->next_look_seconds = now + REFRESH_SECONDS + (now - began) * READING_REST;
 }
 
 /* ---- Names ---- */
