@@ -13,7 +13,7 @@
 
 #define DEBUG_DIRECTORY "/usr/lib/debug"
 
-/* Debug files of browsers have 2 GiB. One that must be read for its checksum costs its size. */
+/* Those of browsers have gigabytes. One that must be read for its checksum costs its size. */
 #define FILE_MAX_BYTES       (8ULL << 30)
 #define CHECKSUM_MAX_BYTES   (512u << 20)
 #define CHECKSUM_CHUNK_BYTES 65536
@@ -115,7 +115,8 @@ static int try_path(const struct debug_file_wanted *wanted, int root_fd, const c
 static int find_by_build_id(const struct debug_file_wanted *wanted, int root_fd,
 			    struct symbol_file *debug)
 {
-	char path[sizeof(DEBUG_DIRECTORY "/.build-id/xx/.debug") + 2 * ELF_BUILD_ID_MAX_BYTES];
+	char path[sizeof(DEBUG_DIRECTORY "/.build-id/xx/.debug") +
+		  (size_t)2 * ELF_BUILD_ID_MAX_BYTES];
 
 	if (strlen(wanted->build_id) <= 2)
 		return -ENOENT;

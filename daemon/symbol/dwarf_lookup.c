@@ -122,7 +122,7 @@ int dwarf_lookup_address(const struct dwarf_sections *sections, const struct dwa
 /* ---- Lists of ranges ---- */
 
 struct range_list {
-	const struct dwarf_sections *sections;
+	struct dwarf_sections *sections;
 	const struct dwarf_unit *unit;
 	uint64_t base;
 	dwarf_range_handler *handle;
@@ -200,11 +200,12 @@ static void read_ranges(struct range_list *list, enum dwarf_section which, uint6
 		return;
 	if (section->bytes - offset > RANGES_MAX_BYTES)
 		end = offset + RANGES_MAX_BYTES;
-	while (offset < end) {
+	while (offset < end && list->sections->range_reads_left > 0) {
 		size_t size = end - offset < sizeof(chunk) ? end - offset : sizeof(chunk);
 		struct dwarf_reader reader = dwarf_reader_new(chunk, size);
 		bool goes_on = true;
 
+		list->sections->range_reads_left--;
 		if (debug_section_read(section, list->sections->fd, chunk, size, offset))
 			return;
 		/* An entry that may be cut off is left to the next chunk. */
@@ -235,7 +236,7 @@ static void lookup_list(struct range_list *list, const struct dwarf_value *value
 	}
 }
 
-void dwarf_lookup_ranges(const struct dwarf_sections *sections, const struct dwarf_unit *unit,
+void dwarf_lookup_ranges(struct dwarf_sections *sections, const struct dwarf_unit *unit,
 			 const struct dwarf_die *die, dwarf_range_handler *handle, void *context)
 {
 	const struct dwarf_value *high = &die->values[DWARF_HIGH_PC];

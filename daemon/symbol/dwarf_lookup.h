@@ -18,8 +18,11 @@ int dwarf_lookup_address(const struct dwarf_sections *sections, const struct dwa
 /* Handles one range (end exclusive) and says whether to go on. */
 typedef bool dwarf_range_handler(void *context, uint64_t start, uint64_t end);
 
-/* The ranges of an entry's code, one after the other. */
-void dwarf_lookup_ranges(const struct dwarf_sections *sections, const struct dwarf_unit *unit,
+/*
+ * The ranges of an entry's code, one after the other, as long as range_reads_left lasts: many
+ * entries may refer to one long list.
+ */
+void dwarf_lookup_ranges(struct dwarf_sections *sections, const struct dwarf_unit *unit,
 			 const struct dwarf_die *die, dwarf_range_handler *handle, void *context);
 
 #endif

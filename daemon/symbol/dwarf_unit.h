@@ -25,6 +25,7 @@ enum dwarf_section {
 struct dwarf_sections {
 	int fd; /* of the file that they lie in, borrowed */
 	struct debug_section items[DWARF_SECTION_COUNT];
+	uint32_t range_reads_left; /* pieces of lists of ranges that may yet be read */
 };
 
 /* Attributes that matter here. */

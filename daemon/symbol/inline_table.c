@@ -2,21 +2,19 @@
 #include "symbol/inline_table.h"
 
 #include "symbol/dwarf_lookup.h"
-#include "symbol/unit_ranges.h"
+#include "symbol/inline_table_private.h"
 
 #include <dwarf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Chromium has 30,000; reading the head of each takes some 5 us. */
-#define UNITS_MAX      65536
-#define UNITS_KEPT_MAX 4
-/* Debian compresses debug information to a third: of libc's there are 4 MiB. */
+/* The largest programs have tens of thousands, of each of which the head is read. */
+#define UNITS_MAX 65536
+/* Files can be made to take long: so many pieces of lists are read for the index at most. */
+#define INDEX_RANGE_READS (4 * UNITS_MAX)
+/* Distributions compress the sections of debug files. */
 #define INFLATED_SHARES 2
-/* From an inlined call to the function, its declaration, and the one that this completes. */
-#define REFERENCES_MAX 8
-#define NESTING_MAX    512
 
 static const char *const section_names[DWARF_SECTION_COUNT] = {
 	[DWARF_INFO] = ".debug_info",
@@ -27,21 +25,6 @@ static const char *const section_names[DWARF_SECTION_COUNT] = {
 	[DWARF_ADDR] = ".debug_addr",
 	[DWARF_RANGES] = ".debug_ranges",
 	[DWARF_RNGLISTS] = ".debug_rnglists",
-};
-
-struct kept_unit {
-	struct dwarf_unit unit;
-	uint64_t last_used;
-};
-
-struct inline_table {
-	struct dwarf_sections sections;
-	struct unit_ranges ranges;
-	uint64_t *units; /* offsets in .debug_info, ascending */
-	size_t unit_count, unit_capacity;
-	struct kept_unit kept[UNITS_KEPT_MAX];
-	size_t kept_count, kept_bytes, kept_max;
-	uint64_t uses;
 };
 
 /* ---- The index ---- */
@@ -135,6 +118,7 @@ int inline_table_build(const struct symbol_file *file, const struct elf_layout *
 	built->sections.fd = file->fd;
 	built->ranges.count_max = bytes_max / 4 / sizeof(struct unit_range);
 	built->kept_max = bytes_max / 2;
+	built->sections.range_reads_left = INDEX_RANGE_READS;
 	error = debug_sections_find(file, bytes_max * INFLATED_SHARES, section_names,
 				    DWARF_SECTION_COUNT, built->sections.items);
 	if (!error)
@@ -201,8 +185,7 @@ static const struct dwarf_unit *keep_unit(struct inline_table *table, const stru
 	return &kept->unit;
 }
 
-/* Borrowed until the next unit is opened. NULL: it can't be read. */
-static const struct dwarf_unit *open_unit(struct inline_table *table, uint64_t offset)
+const struct dwarf_unit *inline_table_unit(struct inline_table *table, uint64_t offset)
 {
 	struct dwarf_unit unit;
 
@@ -222,8 +205,7 @@ static const struct dwarf_unit *open_unit(struct inline_table *table, uint64_t o
 	return keep_unit(table, &unit);
 }
 
-/* The unit that an offset of .debug_info lies in. */
-static const struct dwarf_unit *open_unit_of(struct inline_table *table, uint64_t offset)
+const struct dwarf_unit *inline_table_unit_of(struct inline_table *table, uint64_t offset)
 {
 	size_t low = 0, high = table->unit_count;
 	const struct dwarf_unit *unit;
@@ -238,202 +220,6 @@ static const struct dwarf_unit *open_unit_of(struct inline_table *table, uint64_
 	}
 	if (!low)
 		return NULL;
-	unit = open_unit(table, table->units[low - 1]);
+	unit = inline_table_unit(table, table->units[low - 1]);
 	return unit && offset - unit->offset < unit->bytes ? unit : NULL;
-}
-
-/* ---- Calls ---- */
-
-struct range_search {
-	uint64_t address;
-	bool is_found;
-};
-
-static bool search_range(void *context, uint64_t start, uint64_t end)
-{
-	struct range_search *search = context;
-
-	search->is_found = search->address >= start && search->address < end;
-	return !search->is_found;
-}
-
-static bool covers(const struct inline_table *table, const struct dwarf_unit *unit,
-		   const struct dwarf_die *die, uint64_t address)
-{
-	struct range_search search = {.address = address};
-
-	dwarf_lookup_ranges(&table->sections, unit, die, search_range, &search);
-	return search.is_found;
-}
-
-/* A reference into another file (dwz) is none that can be followed. */
-static bool refers(const struct dwarf_value *value)
-{
-	switch (value->form) {
-	case DW_FORM_ref1:
-	case DW_FORM_ref2:
-	case DW_FORM_ref4:
-	case DW_FORM_ref8:
-	case DW_FORM_ref_udata:
-	case DW_FORM_ref_addr:
-		return true;
-	default:
-		return false;
-	}
-}
-
-static void push_call(struct inline_chain *chain, const struct dwarf_die *die)
-{
-	const struct dwarf_value *origin = &die->values[DWARF_ORIGIN];
-	struct inline_call call = {
-		.origin = refers(origin) ? origin->number : UINT64_MAX,
-		.place.file = die->values[DWARF_CALL_FILE].number,
-		.place.line = (uint32_t)die->values[DWARF_CALL_LINE].number,
-	};
-
-	if (!chain->count)
-		chain->outermost = call.place;
-	if (chain->count == INLINE_DEPTH_MAX)
-		memmove(chain->calls, chain->calls + 1, --chain->count * sizeof(chain->calls[0]));
-	chain->calls[chain->count++] = call;
-}
-
-/*
- * Goes through the entries below one that covers the address: any that covers it too is inside of
- * the last that did. Ends behind the outermost function that does.
- */
-struct walk {
-	const struct inline_table *table;
-	const struct dwarf_unit *unit;
-	uint64_t address;
-	unsigned int depth;
-	unsigned int function_depth; /* 0: not inside of the function yet */
-	struct inline_chain *chain;
-};
-
-static bool is_function(const struct dwarf_die *die)
-{
-	return die->tag == DW_TAG_subprogram || die->tag == DW_TAG_inlined_subroutine;
-}
-
-/* Whether the entry's children are worth a look. */
-static bool enter(struct walk *walk, const struct dwarf_die *die)
-{
-	if (!is_function(die))
-		return true;
-	if (!covers(walk->table, walk->unit, die, walk->address))
-		return false;
-	if (die->tag == DW_TAG_inlined_subroutine)
-		push_call(walk->chain, die);
-	else if (!walk->function_depth)
-		walk->function_depth = walk->depth + 1;
-	return true;
-}
-
-/* Skips the children of an entry, at once if it says where its sibling is. */
-static void skip_children(const struct walk *walk, struct dwarf_reader *reader,
-			  const struct dwarf_die *parent)
-{
-	const struct dwarf_value *sibling = &parent->values[DWARF_SIBLING];
-	unsigned int depth = 1;
-
-	if (sibling->form) {
-		struct dwarf_reader behind = dwarf_unit_reader(walk->unit, sibling->number);
-
-		/* Only forwards, or there would be no end. */
-		if (!behind.has_failed && behind.next > reader->next) {
-			*reader = behind;
-			return;
-		}
-	}
-	while (depth > 0) {
-		struct dwarf_die die;
-
-		if (!dwarf_unit_read_die(walk->unit, reader, &die))
-			return;
-		depth += die.has_children;
-		depth -= !die.tag;
-	}
-}
-
-static void walk_unit(struct walk *walk)
-{
-	struct dwarf_reader reader = dwarf_unit_reader(walk->unit, walk->unit->entries_offset);
-	struct dwarf_die die;
-
-	while (dwarf_unit_read_die(walk->unit, &reader, &die)) {
-		if (!die.tag) {
-			if (walk->depth <= 1 || walk->depth == walk->function_depth)
-				return;
-			walk->depth--;
-		} else if (!enter(walk, &die)) {
-			if (die.has_children)
-				skip_children(walk, &reader, &die);
-		} else if (die.has_children && ++walk->depth > NESTING_MAX) {
-			return;
-		} else if (!die.has_children && walk->depth + 1 == walk->function_depth) {
-			return;
-		}
-	}
-}
-
-int inline_table_find(struct inline_table *table, uint64_t address, struct inline_chain *chain)
-{
-	const struct unit_range *range = unit_ranges_find(&table->ranges, address);
-	struct walk walk = {.table = table, .address = address, .chain = chain};
-
-	*chain = (struct inline_chain){0};
-	walk.unit = range ? open_unit(table, table->units[range->unit]) : NULL;
-	if (!walk.unit)
-		return -ENOENT;
-	chain->line_unit = walk.unit->root.values[DWARF_STMT_LIST].number;
-	walk_unit(&walk);
-	return 0;
-}
-
-/* ---- Names ---- */
-
-/* Reads the entry at an offset; false when there is none. */
-static bool read_entry(struct inline_table *table, uint64_t offset, const struct dwarf_unit **unit,
-		       struct dwarf_die *die)
-{
-	struct dwarf_reader reader;
-
-	*unit = open_unit_of(table, offset);
-	if (!*unit)
-		return false;
-	reader = dwarf_unit_reader(*unit, offset);
-	return dwarf_unit_read_die(*unit, &reader, die) && die->tag;
-}
-
-int inline_table_name(struct inline_table *table, uint64_t origin,
-		      char name[static SYMBOL_NAME_MAX_BYTES])
-{
-	char linkage_name[SYMBOL_NAME_MAX_BYTES];
-	int error = -ENOENT;
-
-	for (int i = 0; i < REFERENCES_MAX; i++) {
-		const struct dwarf_unit *unit;
-		const struct dwarf_value *next;
-		struct dwarf_die die;
-
-		if (!read_entry(table, origin, &unit, &die))
-			break;
-		if (!dwarf_lookup_string(&table->sections, unit, &die.values[DWARF_LINKAGE_NAME],
-					 linkage_name)) {
-			memcpy(name, linkage_name, strlen(linkage_name) + 1);
-			return 0;
-		}
-		/* The plain name, unless a further entry has the other one. */
-		if (error)
-			error = dwarf_lookup_string(&table->sections, unit, &die.values[DWARF_NAME],
-						    name);
-		next = &die.values[DWARF_ORIGIN];
-		if (!refers(next))
-			next = &die.values[DWARF_SPECIFICATION];
-		if (!refers(next))
-			break;
-		origin = next->number;
-	}
-	return error;
 }

@@ -323,6 +323,7 @@ int module_cache_get(struct module_cache *cache, const struct module_file *file,
 	struct module_identity identity = {0};
 	struct elf_layout layout;
 	struct module *known, *removed = NULL;
+	bool is_copy;
 	int error;
 
 	error = identify(file->fd, &identity);
@@ -343,12 +344,16 @@ int module_cache_get(struct module_cache *cache, const struct module_file *file,
 	if (error)
 		return error;
 	pthread_mutex_lock(&cache->lock);
-	error = find_or_add(cache, file, &identity, &layout, module, &removed);
+	error = find_or_add(cache, file, &identity, &layout, &known, &removed);
+	is_copy = !error && !is_same_file(&known->identity, &identity);
 	pthread_mutex_unlock(&cache->lock);
 	modules_free(removed);
-	if (!error && file->root_fd >= 0 && !is_same_file(&(*module)->identity, &identity))
-		module_offer_root(*module, file->root_fd);
-	return error;
+	if (error)
+		return error;
+	if (is_copy && file->root_fd >= 0)
+		module_offer_root(known, file->root_fd);
+	*module = known;
+	return 0;
 }
 
 struct module *module_hold(struct module *module)

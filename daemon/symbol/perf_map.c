@@ -222,7 +222,7 @@ static bool is_unchanged(const struct stat *a, const struct stat *b)
 void perf_map_refresh(struct perf_map *map, int proc_fd, pid_t pid)
 {
 	double began = clock_monotonic_seconds(), now = began;
-	struct stat status;
+	struct stat status = {0};
 	int fd;
 
 	if (now < map->next_look_seconds)

@@ -158,6 +158,7 @@ static void test_without_debug_information_there_is_the_function_alone(void **st
 	program_build(&program, "c", source, "gcc -O2" LINKED);
 	program_start(&program);
 	inside = program_number(&program);
+	program_number(&program);
 	module = get_module(cache, program.path);
 	assert_int_equal(module_symbolize_inlined(module, inside - 1, &frames), 0);
 	assert_int_equal(frames.count, 1);
