@@ -162,18 +162,21 @@ int inline_table_find(struct inline_table *table, uint64_t address, struct inlin
 	const struct unit_range *range = unit_ranges_find(&table->ranges, address);
 	struct walk walk = {.table = table, .address = address, .chain = chain};
 	double began = spent_seconds();
+	bool is_known;
 
 	*chain = (struct inline_chain){0};
 	if (!range || table->spent_seconds > SECONDS_MAX)
 		return -ENOENT;
 	table->sections.range_reads_left = FIND_RANGE_READS;
 	walk.unit = inline_table_unit(table, table->units[range->unit]);
-	if (walk.unit) {
+	is_known = walk.unit != NULL;
+	if (is_known) {
 		chain->line_unit = walk.unit->root.values[DWARF_STMT_LIST].number;
 		walk_unit(&walk);
 	}
+	inline_table_trim(table);
 	table->spent_seconds += spent_seconds() - began;
-	return walk.unit ? 0 : -ENOENT;
+	return is_known ? 0 : -ENOENT;
 }
 
 /* ---- Names ---- */
@@ -229,6 +232,7 @@ int inline_table_name(struct inline_table *table, uint64_t origin,
 	double began = spent_seconds();
 	int error = find_name(table, origin, name);
 
+	inline_table_trim(table);
 	table->spent_seconds += spent_seconds() - began;
 	return error;
 }

@@ -171,7 +171,6 @@ static void forget_oldest_unit(struct inline_table *table)
 	*oldest = table->kept[--table->kept_count];
 }
 
-/* One that is larger than all that may be kept is kept alone, until the next one is wanted. */
 static const struct dwarf_unit *keep_unit(struct inline_table *table, const struct dwarf_unit *unit)
 {
 	struct kept_unit *kept;
@@ -222,4 +221,10 @@ const struct dwarf_unit *inline_table_unit_of(struct inline_table *table, uint64
 		return NULL;
 	unit = inline_table_unit(table, table->units[low - 1]);
 	return unit && offset - unit->offset < unit->bytes ? unit : NULL;
+}
+
+void inline_table_trim(struct inline_table *table)
+{
+	while (table->kept_bytes > table->kept_max)
+		forget_oldest_unit(table);
 }

@@ -30,5 +30,7 @@ struct inline_table {
 const struct dwarf_unit *inline_table_unit(struct inline_table *table, uint64_t offset);
 /* The same for the unit that an offset lies in. */
 const struct dwarf_unit *inline_table_unit_of(struct inline_table *table, uint64_t offset);
+/* Forgets units that are more than may be kept between two searches, the longest unused first. */
+void inline_table_trim(struct inline_table *table);
 
 #endif
