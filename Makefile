@@ -16,7 +16,7 @@ WARN    := -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes -Wshadow -Wvla
 CPPFLAGS += -D_GNU_SOURCE -DMEMWATCH_VERSION='"$(VERSION)"' -Ibpf -Idaemon -isystem $(BUILD)
 CFLAGS  ?= -O2 -g
 CFLAGS  += -std=c11 $(WARN) -fno-omit-frame-pointer
-DAEMON_LIBS := -lbpf -lelf -ldw -lmicrohttpd -lcjson -lcapstone -liberty -llzma -lz -lpthread -lm
+DAEMON_LIBS := -lbpf -lelf -ldw -lmicrohttpd -lcjson -lcapstone -liberty -lz -llzma -lpthread -lm
 CLI_LIBS    := -lcurl -lcjson -lcapstone -lm
 
 BPF_SOURCES    := $(wildcard bpf/*.bpf.c)

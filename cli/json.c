@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "json.h"
 
+#include "text.h"
+
 bool json_has_number(const cJSON *object, const char *name)
 {
 	return cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(object, name));
@@ -35,4 +37,13 @@ const cJSON *json_child(const cJSON *object, const char *name)
 	const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
 
 	return cJSON_IsObject(item) || cJSON_IsArray(item) ? item : NULL;
+}
+
+char *json_pid_text(const cJSON *process)
+{
+	double pid = json_number(process, "pid");
+
+	if (!json_has_number(process, "namespace_pid"))
+		return text_format("%.0f", pid);
+	return text_format("%.0f (%.0f inside)", pid, json_number(process, "namespace_pid"));
 }

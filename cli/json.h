@@ -14,4 +14,8 @@ const char *json_string(const cJSON *object, const char *name); /* NULL: none. B
 const char *json_string_or(const cJSON *object, const char *name, const char *otherwise);
 const cJSON *json_child(const cJSON *object, const char *name); /* object or array; NULL: none */
 
+/* The process's pid; where it has another one in its own pid namespace, "4242 (7 inside)". To free.
+ */
+char *json_pid_text(const cJSON *process);
+
 #endif

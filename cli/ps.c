@@ -29,7 +29,7 @@ static void ps_add_bytes(struct table *table, const cJSON *process, const char *
 
 static void ps_add(struct table *table, const cJSON *process)
 {
-	char *pid = text_format("%.0f", json_number(process, "pid"));
+	char *pid = json_pid_text(process);
 	char *comm = text_format("%s%s", json_string_or(process, "comm", "?"),
 				 json_is_true(process, "target") ? " (watched)" : "");
 

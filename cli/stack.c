@@ -49,7 +49,14 @@ static struct stack_line stack_line_of(const cJSON *frame)
 		where = text_format("%s", file);
 	else
 		where = stack_module_offset(frame);
-	result.name = text_escape(function ? function : where);
+	if (json_is_true(frame, "inlined") && function) {
+		char *marked = text_format("%s (inlined)", function);
+
+		result.name = text_escape(marked);
+		free(marked);
+	} else {
+		result.name = text_escape(function ? function : where);
+	}
 	result.location = text_escape(function ? where : "");
 	free(where);
 	return result;

@@ -64,7 +64,7 @@ static void targets_add(struct table *table, const cJSON *target)
 	double interval = json_number(target, "sampling_interval_bytes");
 	bool is_ended = json_is_true(target, "ended");
 	enum render_style style = is_ended ? RENDER_DIM : RENDER_PLAIN;
-	char *pid = text_format("%.0f", json_number(target, "pid"));
+	char *pid = json_pid_text(target);
 	char *state = targets_state(target);
 
 	table_add(table, style, pid);

@@ -22,7 +22,26 @@ const char *stack_end_name(uint32_t end)
 	return end < RECORD_STACK_ENDS_COUNT ? names[end] : "lost";
 }
 
-struct stack *stack_new(const struct address_space *space, const uint64_t *addresses,
+/* Code in no file, as JIT compilers make it. */
+static void set_code_frame(struct stack_frame *frame, struct address_space *space, uint64_t address)
+{
+	frame->module = NULL;
+	frame->offset = address;
+	frame->function = address_space_code_name(space, address - 1);
+}
+
+/* Whether it is code of a file, and the frame has it. */
+static bool set_file_frame(struct stack_frame *frame, const struct address_space *space,
+			   uint64_t address)
+{
+	if (address_space_resolve(space, address - 1, &frame->module, &frame->offset))
+		return false;
+	module_hold(frame->module);
+	frame->offset++;
+	return true;
+}
+
+struct stack *stack_new(struct address_space *space, const uint64_t *addresses,
 			size_t address_count, uint32_t end, bool *has_unknown)
 {
 	struct stack *stack = calloc(1, sizeof(*stack) + address_count * sizeof(stack->frames[0]));
@@ -34,22 +53,26 @@ struct stack *stack_new(const struct address_space *space, const uint64_t *addre
 	for (size_t i = 0; i < address_count; i++) {
 		struct stack_frame *frame = &stack->frames[i];
 
-		if (address_space_resolve(space, addresses[i] - 1, &frame->module,
-					  &frame->offset)) {
-			*has_unknown = true;
-			/* The direct caller is certain. */
-			if (i > 0 && end == RECORD_STACK_END_PENDING)
+		if (!set_file_frame(frame, space, addresses[i])) {
+			set_code_frame(frame, space, addresses[i]);
+			*has_unknown |= !frame->function;
+			/* The direct caller is certain to be code, named or not. */
+			if (i > 0 && !frame->function && end == RECORD_STACK_END_PENDING)
 				break;
-			/* Code in no file, as JIT compilers make it. */
-			frame->module = NULL;
-			frame->offset = addresses[i];
-		} else {
-			module_hold(frame->module);
-			frame->offset++;
 		}
 		stack->frame_count++;
 	}
 	return stack;
+}
+
+void stack_name_code(struct stack *stack, struct address_space *space)
+{
+	for (uint32_t i = 0; i < stack->frame_count; i++) {
+		struct stack_frame *frame = &stack->frames[i];
+
+		if (!frame->module && !frame->function)
+			frame->function = address_space_code_name(space, frame->offset - 1);
+	}
 }
 
 void stack_free(struct stack *stack)

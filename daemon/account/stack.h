@@ -15,6 +15,7 @@
 struct stack_frame {
 	struct module *module; /* held; NULL: in no file */
 	uint64_t offset;       /* of the return address in the file; without a module the address */
+	const char *function;  /* without a module, as its process names it; NULL: unknown */
 };
 
 struct stack {
@@ -32,8 +33,10 @@ const char *stack_end_name(uint32_t end);
  * *has_unknown says that an address was in no known mapping, so that a look at fresh mappings may
  * help. NULL when out of memory.
  */
-struct stack *stack_new(const struct address_space *space, const uint64_t *addresses,
+struct stack *stack_new(struct address_space *space, const uint64_t *addresses,
 			size_t address_count, uint32_t end, bool *has_unknown);
+/* Names code in no file that had no name yet: a process may state it later. */
+void stack_name_code(struct stack *stack, struct address_space *space);
 void stack_free(struct stack *stack);
 
 #endif

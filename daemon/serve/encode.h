@@ -40,4 +40,7 @@ void json_share(struct json *json, const char *key, double share);
 /* "losses": {"map_full": 0, …}, part of several answers. */
 void json_losses(struct json *json, const struct answer_loss *losses, size_t loss_count);
 
+/* "namespace_pid": null where it is the same as the pid, or unknown. */
+void json_namespace_pid(struct json *json, pid_t namespace_pid);
+
 #endif

@@ -4,6 +4,7 @@
 static void encode_fields(struct json *json, const struct answer_process *process)
 {
 	json_int64(json, "pid", process->pid);
+	json_namespace_pid(json, process->namespace_pid);
 	json_int64(json, "parent_pid", process->parent_pid);
 	json_uint64(json, "uid", process->uid);
 	json_string_n(json, "comm", process->comm, sizeof(process->comm));

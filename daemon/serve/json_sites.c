@@ -19,6 +19,7 @@ static void encode_frame(struct json *json, const struct answer_frame *frame)
 		json_uint64(json, "line", frame->line);
 	else
 		json_null(json, "line");
+	json_bool(json, "inlined", frame->is_inlined);
 	json_close_object(json);
 }
 

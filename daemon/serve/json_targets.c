@@ -34,6 +34,7 @@ void json_target(struct json *json, const char *key, const struct answer_target 
 {
 	json_open_object(json, key);
 	json_int64(json, "pid", target->pid);
+	json_namespace_pid(json, target->namespace_pid);
 	json_string_n(json, "comm", target->comm, sizeof(target->comm));
 	json_uint64(json, "uid", target->uid);
 	json_time(json, "start_time", target->start_time_seconds);
@@ -83,6 +84,14 @@ void json_targets(struct json *json, const struct answer_targets *answer)
 		encode_waiting(json, &answer->waiting[i]);
 	json_close_array(json);
 	json_close_object(json);
+}
+
+void json_namespace_pid(struct json *json, pid_t namespace_pid)
+{
+	if (namespace_pid)
+		json_int64(json, "namespace_pid", namespace_pid);
+	else
+		json_null(json, "namespace_pid");
 }
 
 void json_share(struct json *json, const char *key, double share)

@@ -3,6 +3,9 @@
 
 #include "symbol/code_ranges.h"
 #include "symbol/mapped_file.h"
+#include "symbol/module_private.h"
+#include "symbol/perf_map.h"
+#include "symbol/vdso.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* What one process may make us keep: browsers map 300 files, the largest servers 1,000. */
@@ -38,6 +42,9 @@ struct address_space {
 	uint64_t reserved_start, reserved_end; /* before what comes next; end 0: nothing is */
 	size_t unreadable;
 	uint64_t refreshes;
+	struct module *vdso;       /* held; NULL until one is seen */
+	uint64_t vdso_start;       /* where it was found to be ours */
+	struct perf_map *compiled; /* NULL until code without a file is asked for */
 };
 
 struct address_space *address_space_new(pid_t pid, struct module_cache *cache)
@@ -64,6 +71,8 @@ void address_space_free(struct address_space *space)
 		close(space->proc_fd);
 	free(space->files);
 	code_ranges_clear(&space->ranges);
+	module_release(space->vdso);
+	perf_map_free(space->compiled);
 	free(space->mapped);
 	free(space);
 }
@@ -102,16 +111,41 @@ static int grow_files(struct address_space *space)
 	return 0;
 }
 
+static bool is_same_place(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* -1 when paths lead the process to what they lead us to, or when it is gone. */
+static int open_foreign_root(int proc_fd)
+{
+	int fd = openat(proc_fd, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct stat root, mounts, our_root, our_mounts;
+
+	if (fd < 0)
+		return -1;
+	if (!fstat(fd, &root) && !fstatat(proc_fd, "ns/mnt", &mounts, 0) && !stat("/", &our_root) &&
+	    !stat("/proc/self/ns/mnt", &our_mounts) &&
+	    (!is_same_place(&root, &our_root) || !is_same_place(&mounts, &our_mounts)))
+		return fd;
+	close(fd);
+	return -1;
+}
+
 static void open_module(struct address_space *space, const struct address_range *range,
 			struct address_space_file *file)
 {
-	int fd = mapped_file_open(space->proc_fd, range);
+	struct module_file mapped = {.path = range->path};
 
-	if (fd < 0)
+	mapped.fd = mapped_file_open(space->proc_fd, range);
+	if (mapped.fd < 0)
 		return;
-	if (module_cache_get(space->cache, fd, range->path, &file->module))
+	mapped.root_fd = open_foreign_root(space->proc_fd);
+	if (module_cache_get(space->cache, &mapped, &file->module))
 		file->module = NULL;
-	close(fd);
+	close(mapped.fd);
+	if (mapped.root_fd >= 0)
+		close(mapped.root_fd);
 }
 
 /* Returns 0 and *module, which is NULL when the file can't be used; -ENOMEM. */
@@ -168,7 +202,6 @@ struct maps_reading {
 static void reading_add_fileless(struct maps_reading *reading, const struct address_range *range)
 {
 	bool is_reserved = !range->is_readable && !range->is_writable && !range->is_executable;
-	bool is_vdso = strcmp(range->path, "[vdso]") == 0;
 	struct address_space_code *last =
 		reading->fileless_count ? &reading->fileless[reading->fileless_count - 1] : NULL;
 
@@ -177,16 +210,41 @@ static void reading_add_fileless(struct maps_reading *reading, const struct addr
 	reading->reserved_end = is_reserved ? range->end : 0;
 	if (!is_reserved && !range->is_executable)
 		return;
-	if (last && last->end == range->start && !is_vdso && !last->is_vdso) {
+	if (last && last->end == range->start) {
 		last->end = range->end;
 		return;
 	}
 	if (is_reserved || reading->fileless_count == FILELESS_MAX)
 		return;
-	reading->fileless[reading->fileless_count++] = (struct address_space_code){
-		.start = is_vdso ? range->start : reading->reserved_start,
-		.end = range->end,
-		.is_vdso = is_vdso};
+	reading->fileless[reading->fileless_count++] =
+		(struct address_space_code){.start = reading->reserved_start, .end = range->end};
+}
+
+static int add_code(struct maps_reading *reading, const struct address_space *space,
+		    const struct address_range *range, struct module *module)
+{
+	return code_ranges_add(&reading->code, &(struct code_range){
+						       .start = range->start,
+						       .end = range->end,
+						       .file_offset = range->file_offset,
+						       .module = module,
+						       .file = file_of_range(range),
+						       .last_seen = space->refreshes,
+					       });
+}
+
+/* It is in no file, and isn't among the files that are mapped: nothing can be probed in it. */
+static int add_vdso(struct maps_reading *reading, struct address_space *space,
+		    const struct address_range *range)
+{
+	if (space->vdso_start != range->start) {
+		if (!vdso_is_ours(space->proc_fd, range))
+			return 0;
+		space->vdso_start = range->start;
+	}
+	if (!space->vdso)
+		space->vdso = vdso_module_get(space->cache);
+	return space->vdso ? add_code(reading, space, range, space->vdso) : 0;
 }
 
 static int reading_add(struct maps_reading *reading, struct address_space *space, char *line)
@@ -198,10 +256,14 @@ static int reading_add(struct maps_reading *reading, struct address_space *space
 	if (address_range_parse(line, &range))
 		return 0;
 	error = mapped_spans_add(&reading->mapped, range.start, range.end);
-	if (!range.inode)
-		reading_add_fileless(reading, &range);
-	if (error || !range.inode || !range.is_executable)
+	if (error)
 		return error;
+	if (!range.inode && strcmp(range.path, "[vdso]") != 0)
+		reading_add_fileless(reading, &range);
+	if (!range.is_executable)
+		return error;
+	if (!range.inode)
+		return strcmp(range.path, "[vdso]") ? 0 : add_vdso(reading, space, &range);
 	error = find_module(space, &range, &module);
 	if (error)
 		return error;
@@ -209,14 +271,7 @@ static int reading_add(struct maps_reading *reading, struct address_space *space
 		reading->unreadable++;
 		return 0;
 	}
-	return code_ranges_add(&reading->code, &(struct code_range){
-						       .start = range.start,
-						       .end = range.end,
-						       .file_offset = range.file_offset,
-						       .module = module,
-						       .file = file_of_range(&range),
-						       .last_seen = space->refreshes,
-					       });
+	return add_code(reading, space, &range, module);
 }
 
 /* A process that has no memory any more, as a zombie hasn't, has an empty maps file. */
@@ -298,6 +353,24 @@ int address_space_resolve(const struct address_space *space, uint64_t address,
 	*module = range->module;
 	*file_offset = range->file_offset + (address - range->start);
 	return 0;
+}
+
+/* The file grows while its process runs: what isn't in what was read may be there by now. */
+const char *address_space_code_name(struct address_space *space, uint64_t address)
+{
+	char name[PERF_MAP_NAME_MAX_BYTES];
+	int error;
+
+	if (!space->compiled)
+		space->compiled = perf_map_new();
+	if (!space->compiled)
+		return NULL;
+	error = perf_map_find(space->compiled, address, name);
+	if (error) {
+		perf_map_refresh(space->compiled, space->proc_fd, space->pid);
+		error = perf_map_find(space->compiled, address, name);
+	}
+	return error ? NULL : module_cache_intern(space->cache, name);
 }
 
 int address_space_find(const struct address_space *space, const struct module *module,

@@ -49,10 +49,16 @@ size_t address_space_unreadable(const struct address_space *space);
 
 /*
  * The module and file offset of a code address. *module is borrowed and lives as long as the space.
- * Returns 0, or -ENOENT when no executable file mapping covers it (JIT code, [vdso], unknown).
+ * Returns 0, or -ENOENT when neither an executable file mapping nor the vDSO covers it (JIT code…).
  */
 int address_space_resolve(const struct address_space *space, uint64_t address,
 			  struct module **module, uint64_t *file_offset);
+
+/*
+ * The name of code that lies in no file, as its process states it (see perf_map.h). Lives as long
+ * as the module cache; NULL: unknown.
+ */
+const char *address_space_code_name(struct address_space *space, uint64_t address);
 
 /*
  * The other way round: where that byte of the module is mapped executable now, the first of such
@@ -66,9 +72,7 @@ struct address_space_code {
 	uint64_t start; /* inclusive */
 	uint64_t end;   /* exclusive */
 	uint64_t file_offset;
-	struct module
-		*module; /* borrowed; NULL: in no file, as JIT compilers make it, or the vDSO */
-	bool is_vdso;
+	struct module *module; /* borrowed; NULL: in no file, as JIT compilers make it */
 };
 
 /* The code mapped as of the last refresh, by address: fills in up to max entries, returns how many.

@@ -1,218 +1,193 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "symbol/debug_file.h"
 
+#include "symbol/file_place.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <gelf.h>
 #include <limits.h>
-#include <lzma.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
-/* A file of which all is read to check it. The largest of Debian's, of browsers, have 1.5 GiB. */
-#define CHECKED_BYTES_MAX (2ULL << 30)
-#define LINK_BYTES_MAX    (PATH_MAX + 8)
-#define PACKED_BYTES_MAX  (64ULL << 20)
-#define LZMA_MEMORY_MAX   (128ULL << 20)
+#define DEBUG_DIRECTORY "/usr/lib/debug"
 
-static int open_regular(const char *path)
+/* Those of browsers have gigabytes. One that must be read for its checksum costs its size. */
+#define FILE_MAX_BYTES       (8ULL << 30)
+#define CHECKSUM_MAX_BYTES   (512u << 20)
+#define CHECKSUM_CHUNK_BYTES 65536
+
+#define LINK_MAX_BYTES (NAME_MAX + 8)
+
+int debug_link_parse(const char *bytes, size_t size, const char **name, uint32_t *checksum)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	size_t length = strnlen(bytes, size);
+	size_t checksum_offset = (length + 1 + 3) & ~(size_t)3;
+
+	if (!length || length > NAME_MAX || checksum_offset > size ||
+	    size - checksum_offset < sizeof(*checksum))
+		return -EINVAL;
+	if (memchr(bytes, '/', length) || !strcmp(bytes, ".") || !strcmp(bytes, ".."))
+		return -EINVAL;
+	memcpy(checksum, bytes + checksum_offset, sizeof(*checksum));
+	*name = bytes;
+	return 0;
+}
+
+static bool is_believed(const struct debug_file_wanted *wanted, const struct stat *status)
+{
+	struct stat own;
+
+	if (fstat(wanted->file.fd, &own) ||
+	    (own.st_dev == status->st_dev && own.st_ino == status->st_ino))
+		return false;
+	return (status->st_uid == 0 || status->st_uid == wanted->owner) &&
+	       !(status->st_mode & (S_IWGRP | S_IWOTH)) &&
+	       (status->st_mode & S_IROTH || status->st_uid == wanted->owner) &&
+	       (uint64_t)status->st_size <= FILE_MAX_BYTES;
+}
+
+static int open_candidate(const struct debug_file_wanted *wanted, int root_fd, const char *path,
+			  struct symbol_file *debug)
+{
+	int place = file_place_in_root(root_fd, path);
 	struct stat status;
 
-	if (fd < 0)
-		return -errno;
-	if (!fstat(fd, &status) && S_ISREG(status.st_mode))
-		return fd;
-	close(fd);
+	*debug = (struct symbol_file){.fd = -1};
+	if (place < 0)
+		return place;
+	debug->fd = file_place_read(place, &status);
+	close(place);
+	if (debug->fd < 0)
+		return debug->fd;
+	debug->bytes = (uint64_t)status.st_size;
+	if (is_believed(wanted, &status))
+		return 0;
+	close(debug->fd);
+	debug->fd = -1;
+	return -EPERM;
+}
+
+static bool has_checksum(const struct symbol_file *debug, uint32_t wanted)
+{
+	unsigned char chunk[CHECKSUM_CHUNK_BYTES];
+	uLong checksum = crc32(0, NULL, 0);
+
+	if (debug->bytes > CHECKSUM_MAX_BYTES)
+		return false;
+	for (uint64_t offset = 0; offset < debug->bytes; offset += sizeof(chunk)) {
+		uint64_t left = debug->bytes - offset;
+		size_t size = left < sizeof(chunk) ? left : sizeof(chunk);
+
+		if (elf_file_read(debug->fd, chunk, size, offset))
+			return false;
+		checksum = crc32(checksum, chunk, (uInt)size);
+	}
+	return checksum == wanted;
+}
+
+/* checksum: NULL when it was found by its build-id, so that it must have one. */
+static bool is_of_module(const struct debug_file_wanted *wanted, const struct symbol_file *debug,
+			 const uint32_t *checksum)
+{
+	char build_id[2 * ELF_BUILD_ID_MAX_BYTES + 1];
+
+	if (wanted->build_id[0] && !elf_file_read_build_id(debug, build_id))
+		return !strcmp(build_id, wanted->build_id);
+	return checksum && has_checksum(debug, *checksum);
+}
+
+static int try_path(const struct debug_file_wanted *wanted, int root_fd, const char *path,
+		    const uint32_t *checksum, struct symbol_file *debug)
+{
+	int error = open_candidate(wanted, root_fd, path, debug);
+
+	if (error)
+		return error;
+	if (is_of_module(wanted, debug, checksum))
+		return 0;
+	close(debug->fd);
+	debug->fd = -1;
 	return -ENOENT;
 }
 
-/* A section's place in the file; -ENOENT when there is none of that name, or it is unreasonable. */
-static int find_section(int fd, const char *wanted, uint64_t bytes_max, uint64_t *offset,
-			uint64_t *bytes)
+static int find_by_build_id(const struct debug_file_wanted *wanted, int root_fd,
+			    struct symbol_file *debug)
 {
-	Elf *elf = elf_file_open(fd);
-	Elf_Scn *section = NULL;
-	int error = -ENOENT;
-	size_t names;
+	char path[sizeof(DEBUG_DIRECTORY "/.build-id/xx/.debug") +
+		  (size_t)2 * ELF_BUILD_ID_MAX_BYTES];
 
-	if (!elf || elf_getshdrstrndx(elf, &names)) {
-		elf_end(elf);
+	if (strlen(wanted->build_id) <= 2)
 		return -ENOENT;
-	}
-	while (error && (section = elf_nextscn(elf, section))) {
-		GElf_Shdr header;
-		const char *name;
-
-		if (!gelf_getshdr(section, &header))
-			continue;
-		name = elf_strptr(elf, names, header.sh_name);
-		if (!name || strcmp(name, wanted) != 0 || header.sh_type == SHT_NOBITS ||
-		    header.sh_size > bytes_max)
-			continue;
-		*offset = header.sh_offset;
-		*bytes = header.sh_size;
-		error = 0;
-	}
-	elf_end(elf);
-	return error;
+	snprintf(path, sizeof(path), DEBUG_DIRECTORY "/.build-id/%.2s/%s.debug", wanted->build_id,
+		 wanted->build_id + 2);
+	return try_path(wanted, root_fd, path, NULL, debug);
 }
 
-/* ---- By build-id and by link ---- */
-
-static int open_by_build_id(const char *build_id, const char *directory)
+static int find_by_link(const struct debug_file_wanted *wanted, int root_fd, const char *name,
+			uint32_t checksum, struct symbol_file *debug)
 {
+	/* Where the name goes: behind the module's folder, or that folder below another. */
+	static const struct {
+		const char *before, *behind;
+	} folders[] = {{"", "/"}, {"", "/.debug/"}, {DEBUG_DIRECTORY, "/"}};
+	const char *slash = strrchr(wanted->path, '/');
 	char path[PATH_MAX];
 
-	if (strlen(build_id) < 4)
+	if (!slash)
 		return -ENOENT;
-	snprintf(path, sizeof(path), "%s/.build-id/%.2s/%s.debug", directory, build_id,
-		 build_id + 2);
-	return open_regular(path);
-}
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+		int length = snprintf(path, sizeof(path), "%s%.*s%s%s", folders[i].before,
+				      (int)(slash - wanted->path), wanted->path, folders[i].behind,
+				      name);
 
-/* The checksum of a whole file, as .gnu_debuglink has it; -errno. */
-static int checksum(int fd, uint32_t *result)
-{
-	char buffer[65536];
-	uLong sum = crc32(0, NULL, 0);
-	uint64_t offset = 0;
-	ssize_t count;
-
-	while ((count = pread(fd, buffer, sizeof(buffer), (off_t)offset)) > 0) {
-		sum = crc32(sum, (const Bytef *)buffer, (uInt)count);
-		offset += (uint64_t)count;
-		if (offset > CHECKED_BYTES_MAX)
-			return -E2BIG;
+		if (length > 0 && (size_t)length < sizeof(path) &&
+		    !try_path(wanted, root_fd, path, &checksum, debug))
+			return 0;
 	}
-	*result = (uint32_t)sum;
-	return count < 0 ? -errno : 0;
+	return -ENOENT;
 }
 
-static int open_checked(const char *path, uint32_t wanted)
+static int read_link(const struct debug_file_wanted *wanted, char bytes[static LINK_MAX_BYTES],
+		     const char **name, uint32_t *checksum)
 {
-	int fd = open_regular(path), error;
-	uint32_t found;
+	struct elf_section section;
 
-	if (fd < 0)
-		return fd;
-	error = checksum(fd, &found);
-	if (!error && found == wanted)
-		return fd;
-	close(fd);
-	return error ? error : -ENOENT;
-}
-
-/* The name and the checksum behind it, which is aligned to 4 bytes. */
-static int read_link(int fd, char name[static LINK_BYTES_MAX + 1], uint32_t *sum)
-{
-	uint64_t offset, bytes;
-	size_t length;
-
-	if (find_section(fd, ".gnu_debuglink", LINK_BYTES_MAX, &offset, &bytes) ||
-	    elf_file_read(fd, name, bytes, offset))
+	if (elf_file_find_section(&wanted->file, ".gnu_debuglink", &section) ||
+	    section.bytes > LINK_MAX_BYTES ||
+	    elf_file_read(wanted->file.fd, bytes, section.bytes, section.offset))
 		return -ENOENT;
-	name[bytes] = '\0';
-	length = (strlen(name) + 4) & ~(size_t)3;
-	if (!name[0] || strchr(name, '/') || length + sizeof(*sum) > bytes)
+	return debug_link_parse(bytes, section.bytes, name, checksum);
+}
+
+static int find_in_root(const struct debug_file_wanted *wanted, int root_fd,
+			struct symbol_file *debug)
+{
+	char bytes[LINK_MAX_BYTES];
+	const char *name;
+	uint32_t checksum;
+
+	if (!find_by_build_id(wanted, root_fd, debug))
+		return 0;
+	if (read_link(wanted, bytes, &name, &checksum))
 		return -ENOENT;
-	memcpy(sum, name + length, sizeof(*sum));
-	return 0;
+	return find_by_link(wanted, root_fd, name, checksum, debug);
 }
 
-/* A path may have been changed under us, or be of another mount namespace: it must not lead out. */
-static bool is_plain(const char *path)
+int debug_file_open(const struct debug_file_wanted *wanted, struct symbol_file *debug)
 {
-	return path[0] == '/' && !strstr(path, "/../") && !strstr(path, "/./");
-}
+	int error = -ENOENT, root_fd;
 
-static int open_by_link(int fd, const char *path, const char *directory)
-{
-	char name[LINK_BYTES_MAX + 1], link[PATH_MAX];
-	const char *slash = strrchr(path, '/');
-	uint32_t sum;
-	int length;
-
-	if (!slash || !is_plain(path) || read_link(fd, name, &sum))
+	*debug = (struct symbol_file){.fd = -1};
+	if (wanted->root_fd >= 0)
+		error = find_in_root(wanted, wanted->root_fd, debug);
+	if (!error)
+		return 0;
+	root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root_fd < 0)
 		return -ENOENT;
-	length = snprintf(link, sizeof(link), "%s%.*s/%s", directory, (int)(slash - path), path,
-			  name);
-	if (length < 0 || (size_t)length >= sizeof(link))
-		return -ENOENT;
-	return open_checked(link, sum);
-}
-
-int debug_file_open(int fd, const struct elf_layout *layout, const char *path,
-		    const char *directory)
-{
-	int found = open_by_build_id(layout->build_id, directory);
-
-	return found >= 0 ? found : open_by_link(fd, path, directory);
-}
-
-/* ---- Packed into the file ---- */
-
-static int write_all(int fd, const uint8_t *bytes, size_t count)
-{
-	while (count > 0) {
-		ssize_t written = write(fd, bytes, count);
-
-		if (written < 0 && errno == EINTR)
-			continue;
-		if (written < 0)
-			return -errno;
-		bytes += written;
-		count -= (size_t)written;
-	}
-	return 0;
-}
-
-static int unpack_into(int fd, const uint8_t *packed, size_t packed_bytes, uint64_t bytes_max)
-{
-	lzma_stream stream = LZMA_STREAM_INIT;
-	uint8_t buffer[65536];
-	lzma_ret result;
-	int error = 0;
-
-	if (lzma_stream_decoder(&stream, LZMA_MEMORY_MAX, 0) != LZMA_OK)
-		return -ENOMEM;
-	stream.next_in = packed;
-	stream.avail_in = packed_bytes;
-	do {
-		stream.next_out = buffer;
-		stream.avail_out = sizeof(buffer);
-		result = lzma_code(&stream, LZMA_FINISH);
-		if (stream.total_out > bytes_max)
-			error = -E2BIG;
-		else
-			error = write_all(fd, buffer, sizeof(buffer) - stream.avail_out);
-	} while (!error && result == LZMA_OK);
-	lzma_end(&stream);
-	return error ? error : result == LZMA_STREAM_END ? 0 : -EBADMSG;
-}
-
-int debug_file_unpack(int fd, uint64_t bytes_max)
-{
-	uint64_t offset, bytes;
-	uint8_t *packed;
-	int memory, error;
-
-	if (find_section(fd, ".gnu_debugdata", PACKED_BYTES_MAX, &offset, &bytes) || !bytes)
-		return -ENOENT;
-	packed = malloc(bytes);
-	if (!packed)
-		return -ENOMEM;
-	memory = memfd_create("memwatch-symbols", MFD_CLOEXEC);
-	error = memory < 0 ? -errno : elf_file_read(fd, packed, bytes, offset);
-	error = error ? error : unpack_into(memory, packed, bytes, bytes_max);
-	free(packed);
-	if (error && memory >= 0)
-		close(memory);
-	return error ? error : memory;
+	error = find_in_root(wanted, root_fd, debug);
+	close(root_fd);
+	return error ? -ENOENT : 0;
 }

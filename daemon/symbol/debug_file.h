@@ -1,27 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where the symbols of a stripped file are: in a debug file of this host's distribution, or packed
- * into the file itself.
+ * The separate debug file of a module, which distributions and build systems split off: found by
+ * build-id below /usr/lib/debug, or by the name that the module's .gnu_debuglink states.
  */
 #ifndef MEMWATCH_SYMBOL_DEBUG_FILE_H
 #define MEMWATCH_SYMBOL_DEBUG_FILE_H
 
 #include "symbol/elf_file.h"
 
-/*
- * Opens the debug file of an ELF file, as distributions install it beneath directory
- * (/usr/lib/debug): by build-id, else by .gnu_debuglink, whose checksum then has to be right; path
- * is where the file itself lies. Nowhere else is looked: what a watched program could have put
- * there is not opened. Returns a descriptor, -ENOENT, or another -errno.
- */
-int debug_file_open(int fd, const struct elf_layout *layout, const char *path,
-		    const char *directory);
+/* Whose debug file is wanted. */
+struct debug_file_wanted {
+	struct symbol_file file; /* the module's own */
+	const char *build_id;    /* of it; "" when it has none */
+	const char *path;        /* of it, as the process has it that mapped it */
+	int root_fd;             /* that process's root directory; -1: ours */
+	uid_t owner;             /* of the module's own file */
+};
 
 /*
- * Unpacks .gnu_debugdata, an xz-compressed ELF file with the functions that .dynsym lacks, of at
- * most bytes_max. Returns a descriptor of memory, -ENOENT when there is none, -E2BIG, or another
- * -errno.
+ * Opens it; the caller closes it. It is looked for in the process's root directory and then in
+ * ours. One that belongs to somebody else than root or the module's owner, or that others may
+ * write, isn't believed: modules are shared by processes of several users. One that not everybody
+ * may read isn't either, unless it is the owner's. A debug file that has a build-id needs the
+ * module's, if that has one; else .gnu_debuglink's checksum must be right. Returns 0, or -ENOENT
+ * with a descriptor of -1.
  */
-int debug_file_unpack(int fd, uint64_t bytes_max);
+int debug_file_open(const struct debug_file_wanted *wanted, struct symbol_file *debug);
+
+/*
+ * Takes .gnu_debuglink apart: a file's name, without folders, and the checksum of its bytes. name
+ * points into bytes. Returns 0 or -EINVAL. Pure; has a fuzz target.
+ */
+int debug_link_parse(const char *bytes, size_t size, const char **name, uint32_t *checksum);
 
 #endif

@@ -11,21 +11,6 @@
  */
 #define INFLATED_MAX_BYTES (32u << 20)
 
-static int write_all(int fd, const char *bytes, size_t size)
-{
-	while (size > 0) {
-		ssize_t count = write(fd, bytes, size);
-
-		if (count < 0 && errno == EINTR)
-			continue;
-		if (count < 0)
-			return -errno;
-		bytes += count;
-		size -= (size_t)count;
-	}
-	return 0;
-}
-
 /* libelf inflates into its memory, which goes when the handle does; the copy stays. */
 static int inflate_section(Elf_Scn *scn, uint64_t inflated_max, struct debug_section *section)
 {
@@ -43,7 +28,7 @@ static int inflate_section(Elf_Scn *scn, uint64_t inflated_max, struct debug_sec
 	fd = memfd_create("memwatch-debug-section", MFD_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	error = write_all(fd, data->d_buf, data->d_size);
+	error = elf_file_write(fd, data->d_buf, data->d_size);
 	if (error) {
 		close(fd);
 		return error;
@@ -55,7 +40,7 @@ static int inflate_section(Elf_Scn *scn, uint64_t inflated_max, struct debug_sec
 static int open_section(Elf_Scn *scn, const GElf_Shdr *header, uint64_t file_bytes,
 			uint64_t inflated_max, struct debug_section *section)
 {
-	if (section->bytes || header->sh_type == SHT_NOBITS || header->sh_offset > file_bytes ||
+	if (header->sh_type == SHT_NOBITS || header->sh_offset > file_bytes ||
 	    header->sh_size > file_bytes - header->sh_offset)
 		return 0;
 	if (header->sh_flags & SHF_COMPRESSED)
@@ -66,8 +51,9 @@ static int open_section(Elf_Scn *scn, const GElf_Shdr *header, uint64_t file_byt
 	return 0;
 }
 
-static int find_in(Elf *elf, uint64_t file_bytes, uint64_t inflated_max,
-		   struct debug_section *lines, struct debug_section *strings)
+/* The first section of a name that has contents. */
+static int find_one(Elf *elf, uint64_t file_bytes, uint64_t inflated_max, const char *wanted,
+		    struct debug_section *section)
 {
 	Elf_Scn *scn = NULL;
 	size_t names;
@@ -75,33 +61,46 @@ static int find_in(Elf *elf, uint64_t file_bytes, uint64_t inflated_max,
 
 	if (elf_getshdrstrndx(elf, &names))
 		return -ENOEXEC;
-	while (!error && (scn = elf_nextscn(elf, scn))) {
+	while (!error && !section->bytes && (scn = elf_nextscn(elf, scn))) {
 		const char *name;
 		GElf_Shdr header;
 
 		if (!gelf_getshdr(scn, &header))
 			return -ENOEXEC;
 		name = elf_strptr(elf, names, header.sh_name);
-		if (name && !strcmp(name, ".debug_line"))
-			error = open_section(scn, &header, file_bytes, inflated_max, lines);
-		else if (name && !strcmp(name, ".debug_line_str"))
-			error = open_section(scn, &header, file_bytes, inflated_max, strings);
+		if (name && !strcmp(name, wanted))
+			error = open_section(scn, &header, file_bytes, inflated_max, section);
 	}
 	return error;
 }
 
-int debug_sections_find(int fd, uint64_t file_bytes, uint64_t inflated_max,
-			struct debug_section *lines, struct debug_section *strings)
+int debug_sections_find(const struct symbol_file *file, uint64_t inflated_max,
+			const char *const names[], size_t count, struct debug_section sections[])
 {
-	Elf *elf = elf_file_open(fd);
-	int error;
+	Elf *elf = elf_file_open(file->fd);
+	int error = 0;
 
-	*lines = *strings = (struct debug_section){.inflated_fd = -1};
+	for (size_t i = 0; i < count; i++)
+		sections[i] = (struct debug_section){.inflated_fd = -1};
 	if (!elf)
 		return -ENOEXEC;
-	error = find_in(elf, file_bytes, inflated_max, lines, strings);
+	for (size_t i = 0; i < count && !error; i++) {
+		uint64_t left = inflated_max - debug_sections_bytes(sections, i);
+
+		error = find_one(elf, file->bytes, left, names[i], &sections[i]);
+	}
 	elf_end(elf);
 	return error;
+}
+
+uint64_t debug_sections_bytes(const struct debug_section sections[], size_t count)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (sections[i].inflated_fd >= 0)
+			bytes += sections[i].bytes;
+	return bytes;
 }
 
 int debug_section_read(const struct debug_section *section, int fd, void *buffer, size_t size,

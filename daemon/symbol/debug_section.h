@@ -12,11 +12,14 @@ struct debug_section {
 };
 
 /*
- * Finds .debug_line and .debug_line_str; a compressed one that has more than inflated_max bytes is
+ * Finds sections by their names. Those that are compressed are inflated one after the other, as
+ * they are named, for as long as they have no more than inflated_max bytes together; the rest is
  * taken for missing. Returns 0, or -errno; the sections are valid to read and close either way.
  */
-int debug_sections_find(int fd, uint64_t file_bytes, uint64_t inflated_max,
-			struct debug_section *lines, struct debug_section *strings);
+int debug_sections_find(const struct symbol_file *file, uint64_t inflated_max,
+			const char *const names[], size_t count, struct debug_section sections[]);
+/* Bytes of memory that the inflated ones take. */
+uint64_t debug_sections_bytes(const struct debug_section sections[], size_t count);
 int debug_section_read(const struct debug_section *section, int fd, void *buffer, size_t size,
 		       uint64_t offset);
 void debug_section_close(struct debug_section *section);

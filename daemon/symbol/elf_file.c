@@ -63,6 +63,73 @@ int elf_file_read(int fd, void *buffer, size_t size, uint64_t offset)
 	return 0;
 }
 
+int elf_file_write(int fd, const void *buffer, size_t size)
+{
+	const char *next = buffer;
+
+	while (size > 0) {
+		ssize_t count = write(fd, next, size);
+
+		if (count < 0 && errno == EINTR)
+			continue;
+		if (count < 0)
+			return -errno;
+		next += count;
+		size -= (size_t)count;
+	}
+	return 0;
+}
+
+static int find_section(Elf *elf, uint64_t file_bytes, const char *wanted,
+			struct elf_section *section)
+{
+	Elf_Scn *scn = NULL;
+	size_t names;
+
+	if (elf_getshdrstrndx(elf, &names))
+		return -ENOEXEC;
+	while ((scn = elf_nextscn(elf, scn))) {
+		GElf_Shdr header;
+		const char *name;
+
+		if (!gelf_getshdr(scn, &header))
+			return -ENOEXEC;
+		name = elf_strptr(elf, names, header.sh_name);
+		if (!name || strcmp(name, wanted) != 0)
+			continue;
+		if (header.sh_type == SHT_NOBITS || !header.sh_size ||
+		    header.sh_offset > file_bytes || header.sh_size > file_bytes - header.sh_offset)
+			return -ENOENT;
+		*section = (struct elf_section){
+			.offset = header.sh_offset,
+			.bytes = header.sh_size,
+			.is_compressed = header.sh_flags & SHF_COMPRESSED,
+		};
+		return 0;
+	}
+	return -ENOENT;
+}
+
+int elf_file_find_section(const struct symbol_file *file, const char *name,
+			  struct elf_section *section)
+{
+	Elf *elf = elf_file_open(file->fd);
+	int error;
+
+	if (!elf)
+		return -ENOEXEC;
+	error = find_section(elf, file->bytes, name, section);
+	elf_end(elf);
+	return error;
+}
+
+bool elf_file_has_section(const struct symbol_file *file, const char *name)
+{
+	struct elf_section section;
+
+	return !elf_file_find_section(file, name, &section);
+}
+
 static void hex_encode(const unsigned char *bytes, size_t count, char *text)
 {
 	for (size_t i = 0; i < count; i++)
@@ -91,6 +158,30 @@ static void read_build_id(Elf *elf, const GElf_Phdr *header, struct elf_layout *
 		}
 		offset = next;
 	}
+}
+
+struct build_id_note {
+	GElf_Nhdr header;
+	char name[sizeof("GNU")];
+	unsigned char id[ELF_BUILD_ID_MAX_BYTES];
+};
+
+int elf_file_read_build_id(const struct symbol_file *file,
+			   char build_id[static 2 * ELF_BUILD_ID_MAX_BYTES + 1])
+{
+	struct build_id_note note;
+	struct elf_section section;
+
+	if (elf_file_find_section(file, ".note.gnu.build-id", &section) ||
+	    section.bytes < offsetof(struct build_id_note, id) || section.bytes > sizeof(note) ||
+	    elf_file_read(file->fd, &note, section.bytes, section.offset))
+		return -ENOENT;
+	if (note.header.n_type != NT_GNU_BUILD_ID || note.header.n_namesz != sizeof(note.name) ||
+	    memcmp(note.name, "GNU", sizeof(note.name)) != 0 || !note.header.n_descsz ||
+	    note.header.n_descsz > section.bytes - offsetof(struct build_id_note, id))
+		return -ENOENT;
+	hex_encode(note.id, note.header.n_descsz, build_id);
+	return 0;
 }
 
 static void add_code_segment(struct elf_layout *layout, const GElf_Phdr *header)

@@ -31,6 +31,12 @@ struct elf_layout {
 	struct elf_code_segment segments[ELF_CODE_SEGMENTS_MAX];
 };
 
+/* A file with names for a module: its own, or one that completes it. */
+struct symbol_file {
+	int fd; /* -1: there is none */
+	uint64_t bytes;
+};
+
 /* Returns 0, -ENOEXEC when fd is no ELF file that can be loaded, or another -errno. */
 int elf_layout_read(int fd, struct elf_layout *layout);
 
@@ -51,5 +57,25 @@ Elf *elf_image_open(char *image, size_t image_bytes);
 
 /* Reads exactly size bytes; 0, or -errno (-EIO when the file is shorter). */
 int elf_file_read(int fd, void *buffer, size_t size, uint64_t offset);
+/* Appends to a file of ours. 0 or -errno. */
+int elf_file_write(int fd, const void *buffer, size_t size);
+
+/* A section that lies in the file, as it lies there. */
+struct elf_section {
+	uint64_t offset;
+	uint64_t bytes;
+	bool is_compressed;
+};
+
+/*
+ * The first section of that name. Returns 0, -ENOENT (none, or none of whose bytes the file has),
+ * -ENOEXEC when it is no ELF file.
+ */
+int elf_file_find_section(const struct symbol_file *file, const char *name,
+			  struct elf_section *section);
+bool elf_file_has_section(const struct symbol_file *file, const char *name);
+/* The build-id that a section states, for files whose segments have no contents. 0 or -ENOENT. */
+int elf_file_read_build_id(const struct symbol_file *file,
+			   char build_id[static 2 * ELF_BUILD_ID_MAX_BYTES + 1]);
 
 #endif

@@ -2,6 +2,7 @@
 #include "symbol/frame_table.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define SLOTS_INITIAL 64
 
@@ -15,14 +16,22 @@ static struct frame_entry *slot_find(struct frame_entry *slots, size_t slot_coun
 	return &slots[index];
 }
 
-const struct symbol_name *frame_table_find(const struct frame_table *table, uint64_t file_offset)
+bool frame_table_find(const struct frame_table *table, uint64_t file_offset,
+		      struct symbol_frames *frames)
 {
 	const struct frame_entry *slot;
 
 	if (!table->slot_count)
-		return NULL;
+		return false;
 	slot = slot_find(table->slots, table->slot_count, file_offset);
-	return slot->is_used ? &slot->name : NULL;
+	if (!slot->is_used)
+		return false;
+	if (slot->inlined_count)
+		memcpy(frames->names, slot->inlined,
+		       slot->inlined_count * sizeof(frames->names[0]));
+	frames->names[slot->inlined_count] = slot->name;
+	frames->count = slot->inlined_count + 1;
+	return true;
 }
 
 static bool table_grow(struct frame_table *table)
@@ -42,25 +51,51 @@ static bool table_grow(struct frame_table *table)
 	return true;
 }
 
-void frame_table_put(struct frame_table *table, uint64_t file_offset,
-		     const struct symbol_name *name)
+/* What was inlined, in memory that the entry owns. False when out of memory. */
+static bool copy_inlined(struct frame_entry *entry, const struct symbol_frames *frames)
 {
+	size_t bytes = (frames->count - 1) * sizeof(frames->names[0]);
+
+	if (!bytes)
+		return true;
+	entry->inlined = malloc(bytes);
+	if (!entry->inlined)
+		return false;
+	memcpy(entry->inlined, frames->names, bytes);
+	entry->inlined_count = (uint32_t)(frames->count - 1);
+	return true;
+}
+
+void frame_table_put(struct frame_table *table, uint64_t file_offset,
+		     const struct symbol_frames *frames)
+{
+	struct frame_entry entry = {
+		.file_offset = file_offset,
+		.name = frames->names[frames->count - 1],
+		.is_used = true,
+	};
 	struct frame_entry *slot;
 
 	if (table->used >= table->slot_count / 2 && !table_grow(table))
 		return;
 	slot = slot_find(table->slots, table->slot_count, file_offset);
-	table->used += !slot->is_used;
-	*slot = (struct frame_entry){.file_offset = file_offset, .is_used = true, .name = *name};
+	if (slot->is_used || !copy_inlined(&entry, frames))
+		return;
+	*slot = entry;
+	table->used++;
+	table->inlined_count += entry.inlined_count;
 }
 
 void frame_table_clear(struct frame_table *table)
 {
+	for (size_t i = 0; i < table->slot_count; i++)
+		free(table->slots[i].inlined);
 	free(table->slots);
 	*table = (struct frame_table){0};
 }
 
 size_t frame_table_bytes(const struct frame_table *table)
 {
-	return table->slot_count * sizeof(*table->slots);
+	return table->slot_count * sizeof(*table->slots) +
+	       table->inlined_count * sizeof(struct symbol_name);
 }

@@ -7,20 +7,25 @@
 
 struct frame_entry {
 	uint64_t file_offset;
+	struct symbol_name name;     /* the outermost; all empty: nothing is known */
+	struct symbol_name *inlined; /* innermost first; owned, NULL when there are none */
+	uint32_t inlined_count;
 	bool is_used;
-	struct symbol_name name; /* all empty: nothing is known, and that is known */
 };
 
 struct frame_table {
 	struct frame_entry *slots; /* open addressing */
 	size_t slot_count;         /* a power of two, or 0 */
 	size_t used;
+	size_t inlined_count; /* of all entries */
 };
 
-const struct symbol_name *frame_table_find(const struct frame_table *table, uint64_t file_offset);
-/* Out of memory only costs that the name has to be looked up again. */
+/* Fills in the frames; false: they aren't in the table. */
+bool frame_table_find(const struct frame_table *table, uint64_t file_offset,
+		      struct symbol_frames *frames);
+/* Out of memory only costs that the names have to be looked up again. */
 void frame_table_put(struct frame_table *table, uint64_t file_offset,
-		     const struct symbol_name *name);
+		     const struct symbol_frames *frames);
 void frame_table_clear(struct frame_table *table);
 size_t frame_table_bytes(const struct frame_table *table);
 

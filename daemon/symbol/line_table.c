@@ -3,6 +3,7 @@
 
 #include "symbol/debug_section.h"
 #include "symbol/line_unit.h"
+#include "symbol/unit_ranges.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -17,20 +18,10 @@
 #define UNIT_MAX_BYTES    (1u << 20)
 #define STRINGS_MAX_BYTES (4u << 20)
 #define UNITS_DECODED_MAX 16
-#define OVERLAP_MAX       16
 
 /* Compressed sections are kept inflated, all or nothing, and may take this many times bytes_max. */
 #define INFLATED_SHARES    4
 #define INFLATED_MAX_BYTES (16u << 20)
-
-/* Functions of one unit lie next to each other, but for padding: they share a range. */
-#define PADDING_MAX_BYTES 64
-
-struct line_range {
-	uint64_t start;
-	uint32_t bytes;
-	uint32_t unit;
-};
 
 struct unit_place {
 	uint64_t offset;
@@ -43,10 +34,17 @@ struct decoded_unit {
 	uint64_t last_used;
 };
 
+enum line_section { LINE_ROWS, LINE_STRINGS, LINE_SECTION_COUNT };
+
+static const char *const section_names[] = {
+	[LINE_ROWS] = ".debug_line",
+	[LINE_STRINGS] = ".debug_line_str",
+};
+
 struct line_table {
-	struct debug_section lines, strings;
-	struct line_range *ranges; /* by start */
-	size_t range_count, range_capacity, range_max;
+	int fd; /* borrowed: the file of the sections */
+	struct debug_section sections[LINE_SECTION_COUNT];
+	struct unit_ranges ranges;
 	struct unit_place *units;
 	size_t unit_count, unit_capacity;
 	struct decoded_unit decoded[UNITS_DECODED_MAX];
@@ -69,15 +67,17 @@ static int grow(void **array, size_t element_bytes, size_t count, size_t *capaci
 	return 0;
 }
 
-static int read_strings(const struct line_table *table, int fd, char **strings, size_t *bytes)
+static int read_strings(const struct line_table *table, char **strings, size_t *bytes)
 {
 	int error;
 
-	*bytes = table->strings.bytes <= STRINGS_MAX_BYTES ? table->strings.bytes : 0;
+	*bytes = table->sections[LINE_STRINGS].bytes <= STRINGS_MAX_BYTES
+			 ? table->sections[LINE_STRINGS].bytes
+			 : 0;
 	*strings = malloc(*bytes ? *bytes : 1);
 	if (!*strings)
 		return -ENOMEM;
-	error = debug_section_read(&table->strings, fd, *strings, *bytes, 0);
+	error = debug_section_read(&table->sections[LINE_STRINGS], table->fd, *strings, *bytes, 0);
 	if (error) {
 		free(*strings);
 		*strings = NULL;
@@ -85,7 +85,7 @@ static int read_strings(const struct line_table *table, int fd, char **strings, 
 	return error;
 }
 
-static int decode_unit(const struct line_table *table, int fd, const struct unit_place *place,
+static int decode_unit(const struct line_table *table, const struct unit_place *place,
 		       const char *strings, size_t strings_bytes, struct line_unit **unit)
 {
 	char *buffer = malloc(place->bytes);
@@ -93,47 +93,18 @@ static int decode_unit(const struct line_table *table, int fd, const struct unit
 
 	if (!buffer)
 		return -ENOMEM;
-	error = debug_section_read(&table->lines, fd, buffer, place->bytes, place->offset);
+	error = debug_section_read(&table->sections[LINE_ROWS], table->fd, buffer, place->bytes,
+				   place->offset);
 	if (!error)
 		error = line_unit_decode(buffer, place->bytes, strings, strings_bytes, unit);
 	free(buffer);
 	return error;
 }
 
-/* Linkers leave the lines of functions they dropped, at address 0 or outside of all code. */
-static int add_range(struct line_table *table, const struct elf_layout *layout, uint64_t start,
-		     uint64_t end)
-{
-	const struct elf_code_segment *segment = elf_layout_segment(layout, start);
-	uint32_t unit = (uint32_t)table->unit_count - 1;
-	struct line_range *last =
-		table->range_count ? &table->ranges[table->range_count - 1] : NULL;
-
-	if (!start || !segment || end <= start || end - segment->address > segment->file_bytes ||
-	    end - start > UINT32_MAX)
-		return 0;
-	if (last && last->unit == unit && start >= last->start + last->bytes &&
-	    start - (last->start + last->bytes) <= PADDING_MAX_BYTES &&
-	    end - last->start <= UINT32_MAX) {
-		last->bytes = (uint32_t)(end - last->start);
-		return 0;
-	}
-	if (table->range_count == table->range_max)
-		return 0;
-	if (grow((void **)&table->ranges, sizeof(*table->ranges), table->range_count,
-		 &table->range_capacity))
-		return -ENOMEM;
-	table->ranges[table->range_count++] = (struct line_range){
-		.start = start,
-		.bytes = (uint32_t)(end - start),
-		.unit = unit,
-	};
-	return 0;
-}
-
 static int add_ranges(struct line_table *table, const struct elf_layout *layout,
 		      const struct line_unit *unit)
 {
+	uint32_t number = (uint32_t)table->unit_count - 1;
 	bool is_inside = false;
 	uint64_t start = 0;
 	int error = 0;
@@ -144,28 +115,29 @@ static int add_ranges(struct line_table *table, const struct elf_layout *layout,
 		if (!is_inside && !row->is_end)
 			start = row->address;
 		else if (is_inside && row->is_end)
-			error = add_range(table, layout, start, row->address);
+			error = unit_ranges_add(&table->ranges, layout, start, row->address,
+						number);
 		is_inside = !row->is_end;
 	}
 	return error;
 }
 
 /* Reads the length that begins a unit; *bytes counts the length field too. */
-static int read_unit_length(const struct line_table *table, int fd, uint64_t offset,
-			    uint64_t *bytes)
+static int read_unit_length(const struct line_table *table, uint64_t offset, uint64_t *bytes)
 {
-	uint64_t left = table->lines.bytes - offset, wide;
+	uint64_t left = table->sections[LINE_ROWS].bytes - offset, wide;
 	uint32_t narrow;
 	int error;
 
-	error = debug_section_read(&table->lines, fd, &narrow, sizeof(narrow), offset);
+	error = debug_section_read(&table->sections[LINE_ROWS], table->fd, &narrow, sizeof(narrow),
+				   offset);
 	if (error)
 		return error;
 	if (narrow < 0xfffffff0) {
 		*bytes = (uint64_t)narrow + sizeof(narrow);
 	} else if (narrow == 0xffffffff) { /* 64-bit DWARF */
-		error = debug_section_read(&table->lines, fd, &wide, sizeof(wide),
-					   offset + sizeof(narrow));
+		error = debug_section_read(&table->sections[LINE_ROWS], table->fd, &wide,
+					   sizeof(wide), offset + sizeof(narrow));
 		if (error)
 			return error;
 		if (wide > left)
@@ -177,13 +149,13 @@ static int read_unit_length(const struct line_table *table, int fd, uint64_t off
 	return *bytes <= left ? 0 : -EINVAL;
 }
 
-static int add_unit(struct line_table *table, int fd, const struct elf_layout *layout,
+static int add_unit(struct line_table *table, const struct elf_layout *layout,
 		    const struct unit_place *place, const char *strings, size_t strings_bytes)
 {
 	struct line_unit *unit = NULL;
 	int error;
 
-	error = decode_unit(table, fd, place, strings, strings_bytes, &unit);
+	error = decode_unit(table, place, strings, strings_bytes, &unit);
 	if (error)
 		return error == -EINVAL ? 0 : error;
 	error = grow((void **)&table->units, sizeof(*table->units), table->unit_count,
@@ -196,38 +168,32 @@ static int add_unit(struct line_table *table, int fd, const struct elf_layout *l
 	return error;
 }
 
-static int add_units(struct line_table *table, int fd, const struct elf_layout *layout)
+static int add_units(struct line_table *table, const struct elf_layout *layout)
 {
 	size_t strings_bytes;
 	uint64_t bytes;
 	char *strings;
 	int error;
 
-	if (table->lines.bytes > LINES_MAX_BYTES)
+	if (table->sections[LINE_ROWS].bytes > LINES_MAX_BYTES)
 		return 0;
-	error = read_strings(table, fd, &strings, &strings_bytes);
-	for (uint64_t offset = 0; !error && offset < table->lines.bytes; offset += bytes) {
-		if (read_unit_length(table, fd, offset, &bytes))
+	error = read_strings(table, &strings, &strings_bytes);
+	for (uint64_t offset = 0; !error && offset < table->sections[LINE_ROWS].bytes;
+	     offset += bytes) {
+		if (read_unit_length(table, offset, &bytes))
 			break;
 		if (bytes <= UNIT_MAX_BYTES) {
 			struct unit_place place = {.offset = offset, .bytes = (uint32_t)bytes};
 
-			error = add_unit(table, fd, layout, &place, strings, strings_bytes);
+			error = add_unit(table, layout, &place, strings, strings_bytes);
 		}
 	}
 	free(strings);
 	return error;
 }
 
-static int compare_ranges(const void *left, const void *right)
-{
-	const struct line_range *a = left, *b = right;
-
-	return a->start < b->start ? -1 : a->start > b->start;
-}
-
-int line_table_build(int fd, const struct elf_layout *layout, size_t bytes_max,
-		     struct line_table **table)
+int line_table_build(const struct symbol_file *file, const struct elf_layout *layout,
+		     size_t bytes_max, struct line_table **table)
 {
 	struct line_table *built = calloc(1, sizeof(*built));
 	uint64_t inflated_max;
@@ -235,21 +201,21 @@ int line_table_build(int fd, const struct elf_layout *layout, size_t bytes_max,
 
 	if (!built)
 		return -ENOMEM;
+	built->fd = file->fd;
 	built->decoded_max = bytes_max / 2;
-	built->range_max = bytes_max / 2 / sizeof(struct line_range);
+	built->ranges.count_max = bytes_max / 2 / sizeof(struct unit_range);
 	inflated_max = bytes_max * INFLATED_SHARES;
 	if (inflated_max > INFLATED_MAX_BYTES)
 		inflated_max = INFLATED_MAX_BYTES;
-	error = debug_sections_find(fd, layout->file_bytes, inflated_max, &built->lines,
-				    &built->strings);
+	error = debug_sections_find(file, inflated_max, section_names, LINE_SECTION_COUNT,
+				    built->sections);
 	if (!error)
-		error = add_units(built, fd, layout);
+		error = add_units(built, layout);
 	if (error == -ENOMEM) {
 		line_table_free(built);
 		return error;
 	}
-	if (built->range_count)
-		qsort(built->ranges, built->range_count, sizeof(*built->ranges), compare_ranges);
+	unit_ranges_sort(&built->ranges);
 	*table = built;
 	return 0;
 }
@@ -260,20 +226,18 @@ void line_table_free(struct line_table *table)
 		return;
 	for (size_t i = 0; i < table->decoded_count; i++)
 		line_unit_free(table->decoded[i].unit);
-	debug_section_close(&table->lines);
-	debug_section_close(&table->strings);
-	free(table->ranges);
+	for (int i = 0; i < LINE_SECTION_COUNT; i++)
+		debug_section_close(&table->sections[i]);
+	unit_ranges_clear(&table->ranges);
 	free(table->units);
 	free(table);
 }
 
 size_t line_table_bytes(const struct line_table *table)
 {
-	size_t inflated = (table->lines.inflated_fd >= 0 ? table->lines.bytes : 0) +
-			  (table->strings.inflated_fd >= 0 ? table->strings.bytes : 0);
-
-	return sizeof(*table) + table->range_capacity * sizeof(*table->ranges) +
-	       table->unit_capacity * sizeof(*table->units) + table->decoded_bytes + inflated;
+	return sizeof(*table) + table->ranges.capacity * sizeof(*table->ranges.items) +
+	       table->unit_capacity * sizeof(*table->units) + table->decoded_bytes +
+	       debug_sections_bytes(table->sections, LINE_SECTION_COUNT);
 }
 
 static void forget_oldest_unit(struct line_table *table)
@@ -299,7 +263,7 @@ static void keep_unit(struct line_table *table, uint32_t index, struct line_unit
 	table->decoded_bytes += unit->bytes;
 }
 
-static struct line_unit *find_unit(struct line_table *table, int fd, uint32_t index)
+static struct line_unit *find_unit(struct line_table *table, uint32_t index)
 {
 	struct line_unit *unit;
 	size_t strings_bytes;
@@ -314,9 +278,9 @@ static struct line_unit *find_unit(struct line_table *table, int fd, uint32_t in
 			return known->unit;
 		}
 	}
-	if (read_strings(table, fd, &strings, &strings_bytes))
+	if (read_strings(table, &strings, &strings_bytes))
 		return NULL;
-	error = decode_unit(table, fd, &table->units[index], strings, strings_bytes, &unit);
+	error = decode_unit(table, &table->units[index], strings, strings_bytes, &unit);
 	free(strings);
 	if (error)
 		return NULL;
@@ -324,41 +288,49 @@ static struct line_unit *find_unit(struct line_table *table, int fd, uint32_t in
 	return unit;
 }
 
-static const struct line_range *find_range(const struct line_table *table, uint64_t address)
+int line_table_find(struct line_table *table, uint64_t address, const char **file, uint32_t *line)
 {
-	size_t low = 0, high = table->range_count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (table->ranges[middle].start <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (int steps = 0; low > 0 && steps < OVERLAP_MAX; steps++) {
-		const struct line_range *range = &table->ranges[--low];
-
-		if (address - range->start < range->bytes)
-			return range;
-	}
-	return NULL;
-}
-
-int line_table_find(struct line_table *table, int fd, uint64_t address, const char **file,
-		    uint32_t *line)
-{
-	const struct line_range *range = find_range(table, address);
+	const struct unit_range *range = unit_ranges_find(&table->ranges, address);
 	const struct line_row *row;
 	struct line_unit *unit;
 
 	if (!range)
 		return -ENOENT;
-	unit = find_unit(table, fd, range->unit);
+	unit = find_unit(table, range->unit);
 	row = unit ? line_unit_find(unit, address) : NULL;
 	if (!row || !row->line || !unit->files[row->file])
 		return -ENOENT;
 	*file = unit->files[row->file];
 	*line = row->line;
 	return 0;
+}
+
+/* Units were added by their offset. */
+static int find_unit_at(const struct line_table *table, uint64_t offset, uint32_t *index)
+{
+	size_t low = 0, high = table->unit_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (table->units[middle].offset < offset)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == table->unit_count || table->units[low].offset != offset)
+		return -ENOENT;
+	*index = (uint32_t)low;
+	return 0;
+}
+
+const char *line_table_file(struct line_table *table, uint64_t unit_offset, uint64_t file)
+{
+	struct line_unit *unit;
+	uint32_t index;
+
+	if (find_unit_at(table, unit_offset, &index))
+		return NULL;
+	unit = find_unit(table, index);
+	return unit && file < unit->file_count ? unit->files[file] : NULL;
 }

@@ -1,21 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "symbol/mapped_file.h"
 
+#include "symbol/file_place.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 /*
- * Every file is first opened as a mere place (O_PATH), which neither blocks nor has side effects as
- * opening a FIFO or a device would have; only a regular file is then opened for reading. A FUSE
- * server can still delay us, but the kernel lets nobody but its owner use a mount that isn't meant
- * for others (fuse_allow_current_process).
+ * See file_place.h. A FUSE server can still delay us, but the kernel lets nobody but its owner use
+ * a mount that isn't meant for others (fuse_allow_current_process).
  */
 static int open_map_file(int proc_fd, const struct address_range *range)
 {
@@ -27,25 +25,18 @@ static int open_map_file(int proc_fd, const struct address_range *range)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Symbolic links of the target's root lead nowhere out of it. */
 static int open_by_path(int proc_fd, const struct address_range *range)
 {
-	struct open_how how = {
-		.flags = O_PATH | O_CLOEXEC,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
-	};
-	long fd;
-	int root, error;
+	int root, fd;
 
 	if (range->is_deleted || range->path[0] != '/')
 		return -ENOENT;
 	root = openat(proc_fd, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
 		return -errno;
-	fd = syscall(SYS_openat2, root, range->path, &how, sizeof(how));
-	error = errno;
+	fd = file_place_in_root(root, range->path);
 	close(root);
-	return fd < 0 ? -error : (int)fd;
+	return fd;
 }
 
 static bool is_same_device(const struct address_range *range, dev_t device)
@@ -59,38 +50,30 @@ static bool is_plausible_device(const struct address_range *range, dev_t device)
 	return is_same_device(range, device) || (range->device_major == 0 && major(device) == 0);
 }
 
-/* Opens for reading what path_fd names. */
-static int reopen(int path_fd)
+static bool is_mapped_file(const struct address_range *range, const struct stat *status,
+			   bool is_by_path)
 {
-	char name[sizeof("/proc/self/fd/") + 10];
-	int fd;
-
-	snprintf(name, sizeof(name), "/proc/self/fd/%d", path_fd);
-	fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	return fd < 0 ? -errno : fd;
+	if (is_by_path)
+		return status->st_ino == range->inode && is_plausible_device(range, status->st_dev);
+	return status->st_ino == range->inode || !is_same_device(range, status->st_dev);
 }
 
 int mapped_file_open(int proc_fd, const struct address_range *range)
 {
-	int path_fd = open_map_file(proc_fd, range);
-	bool is_by_path = path_fd < 0;
+	int place = open_map_file(proc_fd, range);
+	bool is_by_path = place < 0;
 	struct stat status;
-	int result;
+	int fd;
 
 	if (is_by_path)
-		path_fd = open_by_path(proc_fd, range);
-	if (path_fd < 0)
-		return path_fd;
-	if (fstat(path_fd, &status))
-		result = -errno;
-	else if (!S_ISREG(status.st_mode))
-		result = -ENOEXEC;
-	else if (is_by_path ? status.st_ino != range->inode ||
-				      !is_plausible_device(range, status.st_dev)
-			    : status.st_ino != range->inode && is_same_device(range, status.st_dev))
-		result = -ESTALE;
-	else
-		result = reopen(path_fd);
-	close(path_fd);
-	return result;
+		place = open_by_path(proc_fd, range);
+	if (place < 0)
+		return place;
+	fd = file_place_read(place, &status);
+	close(place);
+	if (fd >= 0 && !is_mapped_file(range, &status, is_by_path)) {
+		close(fd);
+		return -ESTALE;
+	}
+	return fd;
 }

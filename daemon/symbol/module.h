@@ -26,8 +26,18 @@ struct symbol_name {
 	uint32_t line;            /* 0: unknown */
 };
 
+#define SYMBOL_INLINED_MAX 16 /* of deeper ones the innermost are named */
+
+/* What runs at one code address: functions that were inlined there, and the one they are part of.
+ */
+struct symbol_frames {
+	size_t count;                                     /* 1 or more */
+	struct symbol_name names[SYMBOL_INLINED_MAX + 1]; /* innermost first */
+};
+
 /*
- * bytes_max bounds what the cache keeps in memory (names, tables); modules_max bounds open files.
+ * bytes_max bounds what the cache keeps in memory (names, tables); modules_max bounds open files
+ * (a few for each).
  * Past either, the modules that nobody holds go first, longest unused first.
  */
 struct module_cache *module_cache_new(size_t bytes_max, size_t modules_max);
@@ -35,12 +45,19 @@ void module_cache_free(struct module_cache *cache);
 /* Bytes held now, for memwatchd's own metrics. */
 size_t module_cache_bytes(const struct module_cache *cache);
 
+/* A file as a process has it mapped. All stays the caller's: it is copied. */
+struct module_file {
+	int fd;
+	const char *path; /* as the process names it */
+	int root_fd;      /* the process's root directory, when it isn't ours; else -1 */
+};
+
 /*
  * The module of an open ELF file, made on first sight and referenced for the caller.
- * fd stays the caller's (it is duplicated); path is what to show, as the target names it.
  * Returns 0 and *module, or -ENOEXEC (no ELF file), -EMFILE (modules_max held), other -errno.
  */
-int module_cache_get(struct module_cache *cache, int fd, const char *path, struct module **module);
+int module_cache_get(struct module_cache *cache, const struct module_file *file,
+		     struct module **module);
 struct module *module_hold(struct module *module);
 void module_release(struct module *module);
 
@@ -61,10 +78,16 @@ int module_fd(const struct module *module);
 /*
  * Names the code at file_offset (not a virtual address: see address_space.h). Of a return address
  * pass the offset minus 1, so that a call at the end of a function isn't taken for the next one.
- * Looks at .symtab, .dynsym and DWARF lines of the file itself, of its debug file beneath
- * /usr/lib/debug, and at .gnu_debugdata. Results are cached.
- * Returns 0 (some fields may be NULL/0), or -ENOENT when nothing is known.
+ * Looks at .symtab, .dynsym and DWARF lines of the file itself and of its separate debug file, and
+ * at its .gnu_debugdata. Results are cached. Returns 0 (some fields may be NULL/0), or -ENOENT when
+ * nothing is known.
  */
 int module_symbolize(struct module *module, uint64_t file_offset, struct symbol_name *name);
+/*
+ * The same with the functions that were inlined there, as the debug information tells: each with
+ * the line that it has reached, which for all but the first is that of a call.
+ */
+int module_symbolize_inlined(struct module *module, uint64_t file_offset,
+			     struct symbol_frames *frames);
 
 #endif

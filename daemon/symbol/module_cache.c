@@ -37,12 +37,15 @@ static void module_free(struct module *module)
 		return;
 	module_tables_clear(&module->tables);
 	pthread_mutex_destroy(&module->lock);
-	close(module->fd);
+	if (module->fd >= 0)
+		close(module->fd);
+	if (module->root_fd >= 0)
+		close(module->root_fd);
 	free(module->path);
 	free(module);
 }
 
-static struct module *module_new(struct module_cache *cache, int fd, const char *path,
+static struct module *module_new(struct module_cache *cache, const struct module_file *file,
 				 const struct module_identity *identity,
 				 const struct elf_layout *layout)
 {
@@ -57,16 +60,14 @@ static struct module *module_new(struct module_cache *cache, int fd, const char 
 	module->cache = cache;
 	module->identity = *identity;
 	module->layout = *layout;
-	module->path = strdup(path);
-	module->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	module_tables_init(&module->tables);
+	module->path = strdup(file->path);
+	module->fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 0);
+	module->root_fd = file->root_fd < 0 ? -1 : fcntl(file->root_fd, F_DUPFD_CLOEXEC, 0);
 	if (!module->path || module->fd < 0) {
 		int error = module->path ? errno : ENOMEM;
 
-		if (module->fd >= 0)
-			close(module->fd);
-		pthread_mutex_destroy(&module->lock);
-		free(module->path);
-		free(module);
+		module_free(module);
 		errno = error;
 		return NULL;
 	}
@@ -291,7 +292,7 @@ static int make_room(struct module_cache *cache, struct module **removed)
 }
 
 /* With the cache's lock: another thread may have added it while this one read the file. */
-static int find_or_add(struct module_cache *cache, int fd, const char *path,
+static int find_or_add(struct module_cache *cache, const struct module_file *file,
 		       const struct module_identity *identity, const struct elf_layout *layout,
 		       struct module **result, struct module **removed)
 {
@@ -304,7 +305,7 @@ static int find_or_add(struct module_cache *cache, int fd, const char *path,
 		error = make_room(cache, removed);
 		if (error)
 			return error;
-		module = module_new(cache, fd, path, identity, layout);
+		module = module_new(cache, file, identity, layout);
 		if (!module)
 			return -errno;
 		cache_add(cache, module);
@@ -316,14 +317,16 @@ static int find_or_add(struct module_cache *cache, int fd, const char *path,
 	return 0;
 }
 
-int module_cache_get(struct module_cache *cache, int fd, const char *path, struct module **module)
+int module_cache_get(struct module_cache *cache, const struct module_file *file,
+		     struct module **module)
 {
 	struct module_identity identity = {0};
 	struct elf_layout layout;
 	struct module *known, *removed = NULL;
+	bool is_copy;
 	int error;
 
-	error = identify(fd, &identity);
+	error = identify(file->fd, &identity);
 	if (error)
 		return error;
 	pthread_mutex_lock(&cache->lock);
@@ -337,14 +340,20 @@ int module_cache_get(struct module_cache *cache, int fd, const char *path, struc
 	if (known)
 		return 0;
 
-	error = elf_layout_read(fd, &layout);
+	error = elf_layout_read(file->fd, &layout);
 	if (error)
 		return error;
 	pthread_mutex_lock(&cache->lock);
-	error = find_or_add(cache, fd, path, &identity, &layout, module, &removed);
+	error = find_or_add(cache, file, &identity, &layout, &known, &removed);
+	is_copy = !error && !is_same_file(&known->identity, &identity);
 	pthread_mutex_unlock(&cache->lock);
 	modules_free(removed);
-	return error;
+	if (error)
+		return error;
+	if (is_copy && file->root_fd >= 0)
+		module_offer_root(known, file->root_fd);
+	*module = known;
+	return 0;
 }
 
 struct module *module_hold(struct module *module)

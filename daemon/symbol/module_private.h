@@ -10,6 +10,7 @@
 
 #include "symbol/elf_file.h"
 #include "symbol/frame_table.h"
+#include "symbol/inline_table.h"
 #include "symbol/line_table.h"
 #include "symbol/module.h"
 #include "symbol/string_pool.h"
@@ -27,20 +28,16 @@ struct module_identity {
 	bool is_owner_only; /* nobody but the owner (and root) may write it */
 };
 
-/* Where the names of a file are that brings none or few: see debug_file.h. */
-struct debug_companion {
-	bool is_sought;
-	bool is_unpacked; /* from the file itself: memory of ours */
-	int fd;           /* -1: there is none */
-	struct elf_layout layout;
-};
-
 /* Each is NULL or empty until it is needed, and again after an eviction. */
 struct module_tables {
 	struct symbol_table *symbols;
-	struct debug_companion companion;
-	struct symbol_table *debug_symbols; /* of the companion */
+	/* Files that complete the module's own. */
+	struct symbol_file debug;    /* its separate debug file */
+	struct symbol_file unpacked; /* its .gnu_debugdata, in memory */
+	bool is_searched;            /* the debug file was looked for ... */
+	double searched_seconds;     /* ... then */
 	struct line_table *lines;
+	struct inline_table *inlines;
 	struct frame_table frames;
 };
 
@@ -54,6 +51,7 @@ struct module {
 
 	pthread_mutex_t lock;
 	struct module_tables tables; /* guarded by lock */
+	int root_fd; /* so is this: of a process that has it, where that isn't ours; else -1 */
 
 	/* Guarded by the cache's lock. */
 	struct module *next, *previous; /* most recently used first */
@@ -70,10 +68,28 @@ struct module_cache {
 	struct string_pool names;
 };
 
+/* Another process has a copy of the file: the debug file may be where that one has its files. */
+void module_offer_root(struct module *module, int root_fd);
+void module_tables_init(struct module_tables *tables);
 /* Forgets what names are found in, and keeps the names that were found. */
 void module_tables_clear_sources(struct module_tables *tables);
 void module_tables_clear(struct module_tables *tables);
 size_t module_tables_bytes(const struct module_tables *tables);
+
+/*
+ * Looks anew for a debug file that wasn't there, if the last look was long ago; with one, forgets
+ * the names that were found without it. These three with the module's lock.
+ */
+void module_search_again(struct module *module);
+/* Fill in what they find: 0, -ENOENT, other -errno. */
+int module_find_function(struct module *module, uint64_t address, struct symbol_name *name);
+int module_find_line(struct module *module, uint64_t address, struct symbol_name *name);
+
+/*
+ * frames has the names of the address itself alone: puts the functions that were inlined there in
+ * front, and gives each its own line. Nothing changes where that isn't known.
+ */
+void module_find_inlined(struct module *module, uint64_t address, struct symbol_frames *frames);
 
 /* The cache's copy of a name; NULL when there is no more room for names. */
 const char *module_cache_intern(struct module_cache *cache, const char *name);

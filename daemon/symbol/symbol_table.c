@@ -22,7 +22,7 @@ static void cut_version(char *name)
 }
 
 /* Reads towards the end of the section at most, so that a name that is never closed is an error. */
-static int read_name(const struct string_section *strings, int fd, uint32_t offset, char *name,
+static int read_name(const struct string_section *strings, uint32_t offset, char *name,
 		     size_t name_size)
 {
 	size_t wanted = 256, size;
@@ -34,7 +34,7 @@ static int read_name(const struct string_section *strings, int fd, uint32_t offs
 		size = strings->bytes - offset;
 		if (size > wanted)
 			size = wanted;
-		error = elf_file_read(fd, name, size, strings->file_offset + offset);
+		error = elf_file_read(strings->fd, name, size, strings->file_offset + offset);
 		if (error)
 			return error;
 		if (memchr(name, '\0', size))
@@ -52,11 +52,10 @@ static int read_name(const struct string_section *strings, int fd, uint32_t offs
 	return 0;
 }
 
-int symbol_entry_name(const struct symbol_table *table, int fd, const struct symbol_entry *entry,
+int symbol_entry_name(const struct symbol_table *table, const struct symbol_entry *entry,
 		      char name[static SYMBOL_NAME_MAX_BYTES])
 {
-	return read_name(&table->strings[entry->is_dynamic], fd, entry->name, name,
-			 SYMBOL_NAME_MAX_BYTES);
+	return read_name(&table->strings[entry->strings], entry->name, name, SYMBOL_NAME_MAX_BYTES);
 }
 
 void symbol_table_free(struct symbol_table *table)
@@ -102,7 +101,7 @@ static const struct symbol_entry *find_entry(const struct symbol_table *table, u
 	return NULL;
 }
 
-int symbol_table_find(const struct symbol_table *table, int fd, uint64_t address,
+int symbol_table_find(const struct symbol_table *table, uint64_t address,
 		      char name[static SYMBOL_NAME_MAX_BYTES], uint64_t *start)
 {
 	const struct symbol_entry *entry = find_entry(table, address);
@@ -110,7 +109,7 @@ int symbol_table_find(const struct symbol_table *table, int fd, uint64_t address
 
 	if (!entry)
 		return -ENOENT;
-	error = symbol_entry_name(table, fd, entry, name);
+	error = symbol_entry_name(table, entry, name);
 	if (!error)
 		*start = entry->address;
 	return error;

@@ -23,8 +23,12 @@ struct code_section {
 };
 
 struct symbol_table_builder {
+	/* The file being read. */
 	Elf *elf;
-	int fd;
+	struct symbol_file file;
+	uint32_t file_index;
+	bool has_symtab; /* one of the files had */
+
 	const struct elf_layout *layout;
 	size_t count_max;
 	size_t capacity;
@@ -36,7 +40,7 @@ struct symbol_table_builder {
 
 static bool is_in_file(const struct symbol_table_builder *builder, const GElf_Shdr *header)
 {
-	uint64_t file_bytes = builder->layout->file_bytes;
+	uint64_t file_bytes = builder->file.bytes;
 
 	return header->sh_type != SHT_NOBITS && header->sh_offset <= file_bytes &&
 	       header->sh_size <= file_bytes - header->sh_offset;
@@ -61,7 +65,8 @@ static int symbol_rank(const struct symbol_table_builder *builder, const GElf_Sy
 	return symbol->st_size ? rank : rank + RANK_UNSIZED;
 }
 
-static int add_symbol(struct symbol_table_builder *builder, const GElf_Sym *symbol, bool is_dynamic)
+static int add_symbol(struct symbol_table_builder *builder, const GElf_Sym *symbol,
+		      uint32_t strings)
 {
 	struct symbol_table *table = builder->table;
 	int rank = symbol_rank(builder, symbol);
@@ -82,7 +87,7 @@ static int add_symbol(struct symbol_table_builder *builder, const GElf_Sym *symb
 		.size_bytes = symbol->st_size < SYMBOL_SIZE_MAX_BYTES ? (uint32_t)symbol->st_size
 								      : SYMBOL_SIZE_MAX_BYTES,
 		.rank = (uint32_t)rank,
-		.is_dynamic = is_dynamic,
+		.strings = strings & (STRING_SECTIONS_MAX - 1),
 		.name = symbol->st_name,
 	};
 	return 0;
@@ -107,7 +112,7 @@ union symbol_chunk {
 
 /* Brings count symbols from the file's byte order into ours, and takes the functions among them. */
 static int add_chunk(struct symbol_table_builder *builder, union symbol_chunk *chunk, size_t count,
-		     size_t symbol_bytes, bool is_dynamic)
+		     size_t symbol_bytes, uint32_t strings)
 {
 	Elf_Data data = {
 		.d_buf = chunk,
@@ -125,13 +130,14 @@ static int add_chunk(struct symbol_table_builder *builder, union symbol_chunk *c
 					  ? chunk->wide[i]
 					  : widen_symbol(&chunk->narrow[i]);
 
-		error = add_symbol(builder, &symbol, is_dynamic);
+		error = add_symbol(builder, &symbol, strings);
 	}
 	return error;
 }
 
 /* Reads a symbol section piece by piece: whole ones can have tens of megabytes. */
-static int read_symbols(struct symbol_table_builder *builder, const GElf_Shdr *header)
+static int read_symbols(struct symbol_table_builder *builder, const GElf_Shdr *header,
+			uint32_t strings)
 {
 	size_t symbol_bytes = gelf_fsize(builder->elf, ELF_T_SYM, 1, EV_CURRENT);
 	uint64_t left = symbol_bytes ? header->sh_size / symbol_bytes : 0;
@@ -145,10 +151,9 @@ static int read_symbols(struct symbol_table_builder *builder, const GElf_Shdr *h
 	while (left > 0 && !error) {
 		size_t count = left < CHUNK_SYMBOLS ? left : CHUNK_SYMBOLS;
 
-		error = elf_file_read(builder->fd, chunk, count * symbol_bytes, offset);
+		error = elf_file_read(builder->file.fd, chunk, count * symbol_bytes, offset);
 		if (!error)
-			error = add_chunk(builder, chunk, count, symbol_bytes,
-					  header->sh_type == SHT_DYNSYM);
+			error = add_chunk(builder, chunk, count, symbol_bytes, strings);
 		offset += count * symbol_bytes;
 		left -= count;
 	}
@@ -158,20 +163,25 @@ static int read_symbols(struct symbol_table_builder *builder, const GElf_Shdr *h
 
 static int read_symbol_section(struct symbol_table_builder *builder, const GElf_Shdr *header)
 {
-	struct string_section *strings;
+	bool is_dynamic = header->sh_type == SHT_DYNSYM;
+	uint32_t index = is_dynamic ? STRING_SECTION_DYNAMIC : builder->file_index;
+	struct string_section *strings = &builder->table->strings[index];
 	GElf_Shdr string_header;
 	Elf_Scn *section;
 
+	if (strings->bytes || (is_dynamic && builder->file_index))
+		return 0;
 	section = elf_getscn(builder->elf, header->sh_link);
 	if (!section || !gelf_getshdr(section, &string_header) || !is_in_file(builder, header) ||
 	    !is_in_file(builder, &string_header) || string_header.sh_type != SHT_STRTAB)
 		return 0;
-	strings = &builder->table->strings[header->sh_type == SHT_DYNSYM];
-	if (strings->bytes)
-		return 0;
-	strings->file_offset = string_header.sh_offset;
-	strings->bytes = string_header.sh_size;
-	return read_symbols(builder, header);
+	builder->has_symtab |= !is_dynamic;
+	*strings = (struct string_section){
+		.fd = builder->file.fd,
+		.file_offset = string_header.sh_offset,
+		.bytes = string_header.sh_size,
+	};
+	return read_symbols(builder, header, index);
 }
 
 static int read_sections(struct symbol_table_builder *builder)
@@ -236,7 +246,7 @@ static struct symbol_entry choose_alias(struct symbol_table_builder *builder,
 	for (size_t i = 0; i < count; i++) {
 		char *swap = best_name;
 
-		if (symbol_entry_name(builder->table, builder->fd, &aliases[i], name))
+		if (symbol_entry_name(builder->table, &aliases[i], name))
 			continue;
 		if (best && !is_better_name(name, best_name))
 			continue;
@@ -333,7 +343,24 @@ static void finish_table(struct symbol_table_builder *builder)
 	shrink_to_fit(table);
 }
 
-int symbol_table_build(int fd, const struct elf_layout *layout, size_t bytes_max,
+/* A file that can't be read adds nothing. Returns 0 or -ENOMEM. */
+static int read_file(struct symbol_table_builder *builder, const struct symbol_file *file,
+		     uint32_t index)
+{
+	int error;
+
+	builder->elf = file->fd < 0 ? NULL : elf_file_open(file->fd);
+	if (!builder->elf)
+		return 0;
+	builder->file = *file;
+	builder->file_index = index;
+	error = read_sections(builder);
+	elf_end(builder->elf);
+	return error == -ENOMEM ? error : 0;
+}
+
+int symbol_table_build(const struct symbol_file files[static SYMBOL_FILES_MAX],
+		       const struct elf_layout *layout, size_t bytes_max,
 		       struct symbol_table **table)
 {
 	struct symbol_table_builder *builder = calloc(1, sizeof(*builder));
@@ -341,22 +368,21 @@ int symbol_table_build(int fd, const struct elf_layout *layout, size_t bytes_max
 
 	if (!builder)
 		return -ENOMEM;
-	builder->fd = fd;
 	builder->layout = layout;
 	builder->count_max = bytes_max / sizeof(struct symbol_entry);
 	builder->table = calloc(1, sizeof(*builder->table));
 	if (!builder->table)
 		goto out;
-	builder->elf = elf_file_open(fd);
-	error = builder->elf ? read_sections(builder) : 0;
-	if (error == -ENOMEM)
-		goto out;
 	error = 0;
+	/* One .symtab has all functions; the .dynsym beside it has their public names. */
+	for (uint32_t i = 0; i < SYMBOL_FILES_MAX && !error && !builder->has_symtab; i++)
+		error = read_file(builder, &files[i], i);
+	if (error)
+		goto out;
 	finish_table(builder);
 	*table = builder->table;
 	builder->table = NULL;
 out:
-	elf_end(builder->elf);
 	symbol_table_free(builder->table);
 	free(builder);
 	return error;

@@ -102,6 +102,7 @@ static void set_identity(pid_t pid, uid_t owner, const struct process_stat *stat
 			 struct process_identity *identity)
 {
 	identity->pid = pid;
+	identity->namespace_pid = 0;
 	identity->uid = owner;
 	identity->start_ticks = stat->start_ticks;
 	identity->start_time_seconds = clock_boot_offset_seconds() +
@@ -164,6 +165,15 @@ static int program_word_bits(pid_t pid)
 	return head[EI_CLASS] == ELFCLASS32 ? 32 : 64;
 }
 
+pid_t process_namespace_pid(pid_t pid)
+{
+	pid_t namespace_pid;
+
+	if (procfs_read_namespace_pid(pid, &namespace_pid) || namespace_pid == pid)
+		return 0;
+	return namespace_pid;
+}
+
 int process_check(pid_t pid, struct process_identity *identity, struct process_error *error)
 {
 	struct process_stat stat;
@@ -207,5 +217,6 @@ int process_check(pid_t pid, struct process_identity *identity, struct process_e
 		return -ENOEXEC;
 	}
 	set_identity(pid, owner, &stat, identity);
+	identity->namespace_pid = process_namespace_pid(pid);
 	return 0;
 }

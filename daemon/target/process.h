@@ -10,6 +10,7 @@
 /* (pid, start_ticks) names a process: a reused pid has another start. */
 struct process_identity {
 	pid_t pid;
+	pid_t namespace_pid; /* in its own pid namespace; 0: the same; from process_check() alone */
 	uint64_t start_ticks;      /* since boot, in clock ticks */
 	double start_time_seconds; /* Unix time */
 	uid_t uid; /* owner of /proc/PID/stat: root when the process is not dumpable */
@@ -31,6 +32,9 @@ int process_identify(pid_t pid, struct process_identity *identity);
  * -EINVAL (kernel thread, memwatchd itself), -ENOEXEC (32-bit), other -errno.
  */
 int process_check(pid_t pid, struct process_identity *identity, struct process_error *error);
+
+/* Its pid in its own pid namespace; 0: it is the same, or there is no such process. */
+pid_t process_namespace_pid(pid_t pid);
 
 /* Parses /proc/PID/stat's text. 0 or -EINVAL. Pure; has a fuzz target. */
 struct process_stat {

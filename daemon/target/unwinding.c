@@ -6,11 +6,9 @@
 #include "target/table.h"
 #include "unwind/store.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/auxv.h>
 
 /* A file can be made to take for ever; the tables of the largest real programs take 0.5 s. */
 #define BUILD_SECONDS_MAX 10.0
@@ -41,7 +39,6 @@ struct slot_use {
 struct unwinding {
 	struct probe_object *object;
 	struct unwind_store *store;
-	struct unwind_placed *vdso; /* it is the same in every process; NULL: there is none */
 	uint64_t bytes_max;
 	struct known_module *known;
 	size_t known_count;
@@ -69,24 +66,6 @@ struct unwind_work {
 	size_t item_count;
 };
 
-/* The kernel's own library, which processes have without a file. It begins at link address 0. */
-static void place_vdso(struct unwinding *unwinding)
-{
-	const Elf64_Ehdr *header = (const Elf64_Ehdr *)getauxval(AT_SYSINFO_EHDR);
-	struct unwind_table *table;
-
-	if (!header)
-		return;
-	/* The section headers are the last thing in it. */
-	if (unwind_table_build_image(
-		    (const char *)header,
-		    header->e_shoff + (size_t)header->e_shnum * header->e_shentsize, &table))
-		return;
-	if (unwind_store_place(unwinding->store, table, &unwinding->vdso))
-		unwinding->vdso = NULL;
-	unwind_table_free(table);
-}
-
 struct unwinding *unwinding_new(struct probe_object *object, uint64_t bytes_max)
 {
 	struct unwinding *unwinding = calloc(1, sizeof(*unwinding));
@@ -108,7 +87,6 @@ struct unwinding *unwinding_new(struct probe_object *object, uint64_t bytes_max)
 		unwinding_free(unwinding);
 		return NULL;
 	}
-	place_vdso(unwinding);
 	return unwinding;
 }
 
@@ -127,7 +105,6 @@ void unwinding_free(struct unwinding *unwinding)
 		unwind_store_remove(unwinding->store, unwinding->known[i].placed);
 		module_release(unwinding->known[i].module);
 	}
-	unwind_store_remove(unwinding->store, unwinding->vdso);
 	for (size_t i = 0; unwinding->slots && i < unwinding->slot_count; i++)
 		slot_use_clear(&unwinding->slots[i]);
 	unwind_store_free(unwinding->store);
@@ -351,8 +328,6 @@ static struct record_unwind_range make_range(struct unwinding *unwinding, struct
 
 	if (code->module)
 		placed = use_module(unwinding, item, code->module);
-	else if (code->is_vdso)
-		placed = unwinding->vdso;
 	if (code->module &&
 	    module_link_address(code->module, code->file_offset, code->end - code->start, &address))
 		placed = NULL;

@@ -27,6 +27,7 @@ struct answer_frame {
 	uint64_t offset;      /* file offset in module; the address itself without a module */
 	const char *file;     /* NULL: unknown */
 	uint32_t line;        /* 0: unknown */
+	bool is_inlined;      /* part of the next frame's code, at the same offset */
 };
 
 struct answer_site {
@@ -96,6 +97,7 @@ enum answer_sort { ANSWER_SORT_OUTSTANDING, ANSWER_SORT_ALLOCATED };
 
 struct answer_target {
 	pid_t pid;
+	pid_t namespace_pid; /* in its own pid namespace; 0: it is the same, or unknown */
 	char comm[16];
 	uid_t uid;
 	double start_time_seconds;
@@ -151,6 +153,7 @@ struct answer_targets {
 
 struct answer_process {
 	pid_t pid;
+	pid_t namespace_pid; /* in its own pid namespace; 0: it is the same, or unknown */
 	pid_t parent_pid;
 	uid_t uid;
 	char comm[16];

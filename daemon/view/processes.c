@@ -217,9 +217,13 @@ int view_processes(struct state *state, const struct view_viewer *viewer, pid_t 
 		error = keep_only(made, pid);
 	else if (top && top < made->process_count)
 		made->process_count = top;
-	if (error)
+	if (error) {
 		answer_processes_free(made);
-	else
-		*answer = made;
-	return error;
+		return error;
+	}
+	/* Of those that are shown alone: it takes a file of each. */
+	for (size_t i = 0; i < made->process_count; i++)
+		made->processes[i].namespace_pid = process_namespace_pid(made->processes[i].pid);
+	*answer = made;
+	return 0;
 }

@@ -149,11 +149,13 @@ static struct answer_sites *gather_head(struct state *state, const struct accoun
 	return answer;
 }
 
-static void gather_stacks(struct gathered_sites *gathered)
+static void gather_stacks(const struct account *account, struct gathered_sites *gathered)
 {
 	for (size_t i = 0; i < gathered->site_count; i++) {
-		const struct stack *stack = gathered->sites[i].origin->stack;
+		struct stack *stack = gathered->sites[i].origin->stack;
 
+		if (stack && account->target && !account->end_reason)
+			stack_name_code(stack, account->target->space);
 		gathered->sites[i].site.stack = stack ? stack_copy(stack) : NULL;
 	}
 }
@@ -215,42 +217,67 @@ struct gathered_sites *sites_gather(struct state *state, struct account *account
 		return NULL;
 	}
 	gather_select(account, options, now, gathered);
-	gather_stacks(gathered);
+	gather_stacks(account, gathered);
 	return gathered;
 }
 
 /* ---- Naming, without the lock ---- */
 
-static void name_frame(const struct stack_frame *frame, struct answer_frame *answer)
+/* Room for one more frame, which is cleared; NULL when out of memory. */
+static struct answer_frame *add_frame(struct answer_site *site, size_t *capacity)
 {
-	struct symbol_name name;
+	if (site->frame_count == *capacity) {
+		size_t wanted = *capacity * 2;
+		void *frames = reallocarray(site->frames, wanted, sizeof(*site->frames));
 
-	answer->kind = "native";
-	answer->offset = frame->offset;
-	if (!frame->module)
-		return;
-	answer->module = module_path(frame->module);
-	answer->build_id = module_build_id(frame->module);
+		if (!frames)
+			return NULL;
+		site->frames = frames;
+		*capacity = wanted;
+	}
+	site->frames[site->frame_count] = (struct answer_frame){0};
+	return &site->frames[site->frame_count++];
+}
+
+/* One of the stack is several of the answer where functions were inlined. */
+static int name_frame(const struct stack_frame *frame, struct answer_site *site, size_t *capacity)
+{
+	struct symbol_frames names = {.count = 1, .names[0].function = frame->function};
+
 	/* A return address: the call itself lies before it. */
-	if (module_symbolize(frame->module, frame->offset - 1, &name))
-		return;
-	answer->function = name.function;
-	answer->file = name.file;
-	answer->line = name.line;
+	if (frame->module)
+		module_symbolize_inlined(frame->module, frame->offset - 1, &names);
+	for (size_t i = 0; i < names.count; i++) {
+		struct answer_frame *answer = add_frame(site, capacity);
+
+		if (!answer)
+			return -ENOMEM;
+		answer->kind = "native";
+		answer->module = frame->module ? module_path(frame->module) : NULL;
+		answer->build_id = frame->module ? module_build_id(frame->module) : NULL;
+		answer->offset = frame->offset;
+		answer->function = names.names[i].function;
+		answer->file = names.names[i].file;
+		answer->line = names.names[i].line;
+		answer->is_inlined = i + 1 < names.count;
+	}
+	return 0;
 }
 
 static void name_site(struct answer_site *site)
 {
 	const struct stack *stack = site->stack;
+	size_t capacity;
 
-	if (!stack)
+	if (!stack || !stack->frame_count)
 		return;
-	site->frames = calloc(stack->frame_count, sizeof(*site->frames));
+	capacity = stack->frame_count;
+	site->frames = calloc(capacity, sizeof(*site->frames));
 	if (!site->frames)
 		return;
-	site->frame_count = stack->frame_count;
 	for (uint32_t i = 0; i < stack->frame_count; i++)
-		name_frame(&stack->frames[i], &site->frames[i]);
+		if (name_frame(&stack->frames[i], site, &capacity))
+			return;
 }
 
 struct answer_sites *sites_name(struct gathered_sites *gathered)

@@ -60,6 +60,7 @@ int targets_fill(struct state *state, struct account *account, struct answer_tar
 	memset(answer, 0, sizeof(*answer));
 	account_update(state->accounts, account);
 	answer->pid = account->identity.pid;
+	answer->namespace_pid = account->identity.namespace_pid;
 	memcpy(answer->comm, account->identity.comm, sizeof(answer->comm));
 	answer->uid = account->identity.uid;
 	answer->start_time_seconds = account->identity.start_time_seconds;

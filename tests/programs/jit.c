@@ -6,9 +6,11 @@
 #include "program.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define CODE_BYTES 4096
 
@@ -64,10 +66,28 @@ static void run_compiled(long generations)
 	}
 }
 
+/* Keeps what compiled code allocates, and says in the map of compiled code what that code is. */
+static void run_named(long blocks)
+{
+	compiled_function function = compile(0);
+	char path[64];
+	FILE *map;
+
+	snprintf(path, sizeof(path), "/tmp/perf-%d.map", (int)getpid());
+	map = fopen(path, "w");
+	program_require(map != NULL, "a map of compiled code");
+	fprintf(map, "%lx %x compiled::allocate(int) [tier 2]\n",
+		(unsigned long)(uintptr_t)code_area, CODE_BYTES);
+	program_require(!fclose(map), "its map to be written");
+	for (long i = 0; i < blocks; i++)
+		block_new(&jit_code_site, function(90), 90);
+}
+
 int main(void)
 {
 	static const struct command commands[] = {
 		{"run", run_compiled},
+		{"run_named", run_named},
 		{NULL, NULL},
 	};
 

@@ -112,7 +112,8 @@ static void test_leaks_has_the_documented_fields(void **state)
 		      "growth_bytes_per_second oldest_age_seconds reason stack_end stack");
 	assert_string(site, "verdict", "leak");
 	assert_string(site, "kind", "block");
-	assert_fields(first(site, "stack"), "kind function module build_id offset file line");
+	assert_fields(first(site, "stack"),
+		      "kind function module build_id offset file line inlined");
 	cJSON_Delete(json);
 }
 
@@ -138,6 +139,7 @@ static void test_what_is_unknown_of_a_frame_is_null(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
 		assert_true(cJSON_IsNull(get(frame, unknown[i])));
+	assert_true(cJSON_IsFalse(get(frame, "inlined")));
 	cJSON_Delete(json);
 }
 
@@ -173,7 +175,7 @@ static void test_large_numbers_keep_every_digit(void **state)
 }
 
 #define TARGET_FIELDS                                                                          \
-	"pid comm uid start_time watched_seconds provider provider_reason "                    \
+	"pid namespace_pid comm uid start_time watched_seconds provider provider_reason "      \
 	"sampling_interval_bytes ended end_reason end_detail allocators backend leases "       \
 	"persistent retried outstanding_bytes outstanding_bytes_stderr "                       \
 	"outstanding_objects sites blocks blocks_max mappings mapping_bytes "                  \
@@ -196,7 +198,8 @@ static void test_targets_has_the_documented_fields(void **state)
 }
 
 #define PROCESS_FIELDS                                                                        \
-	"pid parent_pid uid comm threads start_time rss_bytes rss_anon_bytes rss_file_bytes " \
+	"pid namespace_pid parent_pid uid comm threads start_time rss_bytes "                 \
+	"rss_anon_bytes rss_file_bytes "                                                      \
 	"rss_shmem_bytes swap_bytes peak_rss_bytes total_vm_bytes minor_faults major_faults " \
 	"target"
 

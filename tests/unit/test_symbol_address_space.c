@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <sched.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 
@@ -177,6 +178,46 @@ static void test_stripped_program_keeps_module_and_offset(void **state)
 	assert_string_equal(module_path(module), program.path);
 	assert_int_equal(strlen(module_build_id(module)), 40);
 	assert_int_equal(module_word_bits(module), 64);
+	names_close(&names);
+	program_remove(&program);
+}
+
+static void test_kernel_code_in_a_process_is_named(void **state)
+{
+	struct program program;
+	struct names names, more;
+	bool is_named = false;
+	uint64_t start;
+	size_t files;
+
+	(void)state;
+	program_build(&program, "c",
+		      "#include <stdio.h>\n#include <sys/auxv.h>\n"
+		      "int main(void) { printf(\"%#lx\\n\", getauxval(AT_SYSINFO_EHDR)); "
+		      "fflush(stdout); return getchar() != EOF; }\n",
+		      "gcc -O1");
+	program_start(&program);
+	start = program_number(&program);
+	assert_true(start > 0);
+	names_open(&names, program.pid);
+	assert_int_equal(address_space_refresh(names.space), 0);
+	for (uint64_t offset = 0; offset < 4096 && !is_named; offset++) {
+		names_find(&names, start + offset);
+		is_named = !names.error && !strcmp(names.name.function, "clock_gettime");
+	}
+	assert_true(is_named);
+	assert_string_equal(module_path(names.module), "[vdso]");
+
+	/* It is the same in each process, and nothing that could be probed. */
+	files = address_space_file_count(names.space);
+	for (size_t i = 0; i < files; i++)
+		assert_ptr_not_equal(address_space_file(names.space, i)->module, names.module);
+	more = (struct names){.cache = names.cache,
+			      .space = address_space_new(getpid(), names.cache)};
+	assert_int_equal(address_space_refresh(more.space), 0);
+	names_find(&more, getauxval(AT_SYSINFO_EHDR));
+	assert_ptr_equal(more.module, names.module);
+	address_space_free(more.space);
 	names_close(&names);
 	program_remove(&program);
 }
@@ -443,6 +484,7 @@ int main(void)
 		cmocka_unit_test(test_functions_and_lines_are_named_however_it_was_built),
 		cmocka_unit_test(test_cxx_functions_are_demangled),
 		cmocka_unit_test(test_stripped_program_keeps_module_and_offset),
+		cmocka_unit_test(test_kernel_code_in_a_process_is_named),
 		cmocka_unit_test(test_names_survive_exit_and_deletion),
 		cmocka_unit_test(test_deleted_executable_is_named),
 		cmocka_unit_test(test_foreign_mount_namespace_is_named),

@@ -12,6 +12,9 @@
 
 #define CACHE_BYTES (16u << 20)
 
+#define MODULE_FILE(descriptor, name) \
+	(&(struct module_file){.fd = (descriptor), .path = (name), .root_fd = -1})
+
 static int open_file(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -25,7 +28,7 @@ static struct module *get_module(struct module_cache *cache, const char *path)
 	struct module *module = NULL;
 	int fd = open_file(path);
 
-	assert_int_equal(module_cache_get(cache, fd, path, &module), 0);
+	assert_int_equal(module_cache_get(cache, MODULE_FILE(fd, path), &module), 0);
 	close(fd);
 	return module;
 }
@@ -193,16 +196,17 @@ static void test_what_is_no_elf_file_is_refused(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
 		fd = open_file(paths[i]);
-		assert_int_equal(module_cache_get(cache, fd, paths[i], &module), -ENOEXEC);
+		assert_int_equal(module_cache_get(cache, MODULE_FILE(fd, paths[i]), &module),
+				 -ENOEXEC);
 		close(fd);
 	}
 	assert_non_null(mkdtemp(directory));
 	snprintf(path, sizeof(path), "%s/fifo", directory);
 	assert_int_equal(mkfifo(path, 0600), 0);
 	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	assert_int_equal(module_cache_get(cache, fd, path, &module), -ENOEXEC);
+	assert_int_equal(module_cache_get(cache, MODULE_FILE(fd, path), &module), -ENOEXEC);
 	close(fd);
-	assert_int_equal(module_cache_get(cache, -1, "", &module), -EBADF);
+	assert_int_equal(module_cache_get(cache, MODULE_FILE(-1, ""), &module), -EBADF);
 	assert_null(module);
 	run_command("rm -rf %s", directory);
 	module_cache_free(cache);
@@ -264,9 +268,9 @@ static void test_modules_nobody_holds_make_room(void **state)
 	modules[1] = module_hold(get_module(cache, objects[1].path));
 	module_release(modules[1]);
 	fd = open_file(objects[2].path);
-	assert_int_equal(module_cache_get(cache, fd, "", &modules[2]), -EMFILE);
+	assert_int_equal(module_cache_get(cache, MODULE_FILE(fd, ""), &modules[2]), -EMFILE);
 	module_release(modules[1]);
-	assert_int_equal(module_cache_get(cache, fd, "", &modules[2]), 0);
+	assert_int_equal(module_cache_get(cache, MODULE_FILE(fd, ""), &modules[2]), 0);
 	close(fd);
 	assert_function(modules[0], symbol_value(objects[0].path, "aliased"), "aliased");
 	assert_function(modules[2], symbol_value(objects[2].path, "aliased"), "aliased");
@@ -364,7 +368,7 @@ static void symbolize_throughout(struct module_cache *cache, int fd, uint64_t fi
 	struct symbol_name name;
 	struct module *module;
 
-	if (module_cache_get(cache, fd, "hostile", &module))
+	if (module_cache_get(cache, MODULE_FILE(fd, "hostile"), &module))
 		return;
 	for (uint64_t offset = 0; offset < file_bytes; offset += 61)
 		module_symbolize(module, offset, &name);
@@ -462,7 +466,7 @@ static void *work(void *argument)
 		struct module *module;
 		int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-		if (module_cache_get(worker->cache, fd, path, &module)) {
+		if (module_cache_get(worker->cache, MODULE_FILE(fd, path), &module)) {
 			worker->failures++;
 		} else {
 			if (module_symbolize(module, worker->start + (uint64_t)(i % 50), &name) ||

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Opening files by names that others choose. A file is first opened as a mere place (O_PATH), which
+ * neither blocks nor has side effects as opening a FIFO or a device would have; only a regular file
+ * is then opened for reading.
+ */
+#ifndef MEMWATCH_SYMBOL_FILE_PLACE_H
+#define MEMWATCH_SYMBOL_FILE_PLACE_H
+
+#include <sys/stat.h>
+
+/*
+ * The place of a path below a root directory, out of which no symbolic link leads. Returns a
+ * descriptor that is good for fstat() and file_place_read(), or -errno.
+ */
+int file_place_in_root(int root_fd, const char *path);
+/* Opens the regular file at a place, whose status is filled in. A descriptor, -ENOEXEC or -errno.
+ */
+int file_place_read(int place_fd, struct stat *status);
+
+#endif

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the names of native frames come from, when the file itself has few or none."""
+import os
+import pathlib
+import shutil
+import subprocess
+
+from harness import paths
+from harness.wait import eventually_passes
+
+SOURCES = pathlib.Path(__file__).parent.parent / "programs"
+
+
+def line_of(source, text):
+    """The number of the one line of a program's source with this text."""
+    lines = (SOURCES / source).read_text(encoding="utf-8").splitlines()
+    [number] = [number for number, line in enumerate(lines, 1) if text in line]
+    return number
+
+
+def stripped(name, folder):
+    """A stripped copy of a program, and beside it its debug information."""
+    program, debug = folder / name, folder / f"{name}.debug"
+    shutil.copy(paths.PROGRAMS / name, program)
+    for command in (["objcopy", "--only-keep-debug", program, debug],
+                    ["objcopy", "--strip-all", program]):
+        subprocess.run(command, check=True, timeout=60)
+    return program, debug
+
+
+def build_id(program):
+    notes = subprocess.run(["readelf", "-n", program], capture_output=True, text=True, check=True,
+                           timeout=60).stdout
+    return notes.split("Build ID: ")[1].split()[0]
+
+
+def innermost(daemon, pid):
+    """
+    The first frames of the sites whose direct caller is the program itself. Copies of a file are one
+    module, which goes by the path of the first.
+    """
+    return [site["stack"][0] for site in daemon.sites(pid)
+            if site["stack"] and site["stack"][0]["module"].endswith("/leaky")]
+
+
+def assert_leak_is_named(daemon, program):
+    """memwatchctl leaks names function, file and line of what leaks."""
+    line = line_of("leaky.c", "malloc(SESSION_BYTES)")
+    daemon.watch(program)
+
+    def check():
+        frames = innermost(daemon, program.pid)
+        assert ("session_new", line) in {(frame["function"], frame["line"]) for frame in frames}
+
+    eventually_passes(check)
+    report = daemon.try_ctl("leaks", "--pid", str(program.pid), "--for", "0", "--all").output
+    assert "session_new" in report
+    assert f"leaky.c:{line}" in report
+
+
+def test_a_stripped_program_without_a_debug_file_has_no_names(daemon, run, tmp_path):
+    module, debug = stripped("leaky", tmp_path)
+    debug.unlink()
+    program = run(module)
+    daemon.watch(program)
+
+    def check():
+        frames = innermost(daemon, program.pid)
+        assert frames
+        assert {frame["function"] for frame in frames} == {None}
+
+    eventually_passes(check)
+
+
+def test_a_stripped_program_is_named_by_the_debug_file_that_it_links_to(daemon, run, tmp_path):
+    module, debug = stripped("leaky", tmp_path)
+    (tmp_path / ".debug").mkdir()
+    linked = shutil.move(debug, tmp_path / ".debug")
+    subprocess.run(["objcopy", f"--add-gnu-debuglink={linked}", module], check=True, timeout=60)
+    assert_leak_is_named(daemon, run(module))
+
+
+def test_a_debug_folder_that_only_the_program_sees_is_searched(daemon, run, tmp_path):
+    """As in a container: below the root directory of its own mount namespace."""
+    module, debug = stripped("leaky", tmp_path)
+    number = build_id(module)
+    folder = f"/usr/lib/debug/.build-id/{number[:2]}"
+    script = (f"mkdir -p /usr/lib/debug && mount -t tmpfs tmpfs /usr/lib/debug && "
+              f"mkdir -p {folder} && cp {debug} {folder}/{number[2:]}.debug && exec {module}")
+    program = run("/usr/bin/unshare", "--mount", "sh", "-c", script)
+    debug.unlink()
+    assert_leak_is_named(daemon, program)
+
+
+def test_inlined_functions_are_frames_of_their_own(daemon, run):
+    program = run("inlines")
+    daemon.watch(program)
+    program.tell("fill 100")
+    wanted = [("box_new", line_of("inlines.c", "/* box_new allocates */"), True),
+              ("shelf_add", line_of("inlines.c", "/* shelf_add calls */"), True),
+              ("shelf_fill", line_of("inlines.c", "/* shelf_fill calls */"), False)]
+
+    def check():
+        [site] = [site for site in daemon.sites(program.pid)
+                  if site["stack"] and site["stack"][0]["module"] == program.executable]
+        frames = site["stack"][:3]
+        assert [(frame["function"], frame["line"], frame["inlined"]) for frame in frames] == wanted
+        assert len({frame["offset"] for frame in frames}) == 1
+        assert site["outstanding_objects"] == 100
+
+    eventually_passes(check)
+    report = daemon.try_ctl("stacks", "--pid", str(program.pid)).output
+    assert "box_new (inlined)" in report
+    assert "shelf_fill (inlined)" not in report
+    assert program.end() == 0
+
+
+def compiled_site(daemon, pid):
+    [site] = [site for site in daemon.sites(pid)
+              if site["stack"] and site["stack"][0]["module"] is None]
+    return site
+
+
+def test_compiled_code_is_named_by_its_map(daemon, run):
+    program = run("jit")
+    daemon.watch(program)
+    try:
+        program.tell("run_named 50")
+
+        def check():
+            site = compiled_site(daemon, program.pid)
+            assert site["stack"][0]["function"] == "compiled::allocate(int) [tier 2]"
+            assert site["outstanding_objects"] == 50
+
+        eventually_passes(check)
+    finally:
+        pathlib.Path(f"/tmp/perf-{program.pid}.map").unlink(missing_ok=True)
+    assert program.end() == 0
+
+
+def test_a_container_knows_itself_by_another_pid(daemon, run):
+    """Its map of compiled code is below its own /tmp, by its own pid, and both pids are told."""
+    script = (f"exec 9<{paths.PROGRAMS}/jit && mount -t tmpfs tmpfs /tmp && "
+              "exec /proc/self/fd/9")
+    outside = run("/usr/bin/unshare", "--mount", "--pid", "--fork", "--kill-child",
+                  "--mount-proc", "sh", "-c", script)
+    children = pathlib.Path(f"/proc/{outside.pid}/task/{outside.pid}/children")
+    pid = int(children.read_text(encoding="ascii").split()[0])
+    assert outside.truth["pid"] == 1
+    daemon.ctl("watch", "--force", "--pid", pid, "--exact")
+    outside.tell("run_named 50")
+
+    def check():
+        frame = compiled_site(daemon, pid)["stack"][0]
+        assert frame["function"] == "compiled::allocate(int) [tier 2]"
+
+    eventually_passes(check)
+    assert daemon.target(pid)["namespace_pid"] == 1
+    assert f"{pid} (1 inside)" in daemon.try_ctl("targets").output
+    processes = {process["pid"]: process for process in daemon.ctl("ps")["processes"]}
+    assert processes[pid]["namespace_pid"] == 1
+    assert processes[os.getpid()]["namespace_pid"] is None
+    assert outside.end() == 0
