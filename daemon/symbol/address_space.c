@@ -258,12 +258,12 @@ static int reading_add(struct maps_reading *reading, struct address_space *space
 	error = mapped_spans_add(&reading->mapped, range.start, range.end);
 	if (error)
 		return error;
-	if (!range.inode && strcmp(range.path, "[vdso]") != 0)
-		reading_add_fileless(reading, &range);
-	if (!range.is_executable)
-		return error;
+	if (strcmp(range.path, "[vdso]") == 0)
+		return add_vdso(reading, space, &range);
 	if (!range.inode)
-		return strcmp(range.path, "[vdso]") ? 0 : add_vdso(reading, space, &range);
+		reading_add_fileless(reading, &range);
+	if (!range.inode || !range.is_executable)
+		return 0;
 	error = find_module(space, &range, &module);
 	if (error)
 		return error;
