@@ -289,6 +289,9 @@ enum record_unwind_kind {
 	/* rip, rsp and rbp as the kernel saved them for a signal handler, the sigcontext's r8 at
 	 * rsp + cfa_offset: the caller was interrupted there, rip is no return address */
 	RECORD_UNWIND_SIGNAL,
+	/* CFA = rbp + cfa_offset, in code of V8's, where what lies below rbp is as V8 lays it down
+	 */
+	RECORD_UNWIND_V8,
 };
 
 /* Where the caller's rbp is. */
@@ -333,8 +336,8 @@ struct record_unwind_range {
 	__u64 start;
 	__u64 end;        /* exclusive */
 	__u64 bias;       /* address - bias: of page 0 on, in bytes */
-	__u32 first_page; /* index into unwind_pages */
-	__u32 page_count; /* 0: the file has no tables */
+	__u32 first_page; /* index into unwind_pages; without pages: the rule of all of it, or 0 */
+	__u32 page_count; /* 0: it has no tables */
 };
 
 struct record_unwind_space {

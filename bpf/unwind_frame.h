@@ -13,6 +13,9 @@
 /* A frame larger than this is none, where only a frame pointer says so: thread stacks are 8 MiB. */
 #define FRAME_BYTES_MAX (8ULL << 20)
 
+/* V8 has some forty kinds of frames, each marked by twice its number. */
+#define V8_FRAME_KIND_MAX 254
+
 /* Probed returns that a thread can have under way: the kernel allows 64. */
 #define RETURN_INSTANCES_MAX 64
 
@@ -97,13 +100,28 @@ static __always_inline int unwind_interrupted(struct unwind_walk *walk, __u64 co
 	return 0;
 }
 
+/*
+ * Whether rbp is at a frame of V8's. Its garbage collector walks these frames from rbp to rbp, so
+ * all of its code keeps them; below the saved rbp there is either a context (a tagged pointer: odd)
+ * or the kind of frame (a small integer: even). v8/src/execution/frames.h, frame-constants.h.
+ */
+static __always_inline bool unwind_is_v8_frame(struct unwind_walk *walk)
+{
+	__u64 frame = walk->frame_pointer, mark;
+
+	if (frame & 7 || frame - 8 - walk->stack_pointer >= FRAME_BYTES_MAX ||
+	    !stack_window_read(&walk->window, frame - 8, &mark))
+		return false;
+	return mark & 1 ? mark > V8_FRAME_KIND_MAX : mark <= V8_FRAME_KIND_MAX;
+}
+
 /* The CFA, 0 when it can't be read. */
 static __always_inline __u64 unwind_cfa(struct unwind_walk *walk,
 					const struct record_unwind_rule *rule)
 {
 	__u64 base = walk->stack_pointer;
 
-	if (rule->kind == RECORD_UNWIND_FRAME_POINTER ||
+	if (rule->kind == RECORD_UNWIND_FRAME_POINTER || rule->kind == RECORD_UNWIND_V8 ||
 	    rule->kind == RECORD_UNWIND_DEREFERENCED_FRAME_POINTER)
 		base = walk->frame_pointer;
 	base += (__s64)rule->cfa_offset;
@@ -168,6 +186,11 @@ __noinline int unwind_step(struct unwind_walk *walk)
 		return unwind_guess(walk);
 	case RECORD_UNWIND_UNSUPPORTED:
 		walk->end = RECORD_STACK_END_UNSUPPORTED;
+		return unwind_guess(walk);
+	case RECORD_UNWIND_V8:
+		if (unwind_is_v8_frame(walk))
+			break;
+		walk->end = RECORD_STACK_END_NO_TABLE;
 		return unwind_guess(walk);
 	}
 	walk->end = RECORD_STACK_END_UNREADABLE;

@@ -127,6 +127,8 @@ static __always_inline __u32 unwind_rule_of_range(struct unwind_walk *walk,
 	__u32 index, zero = 0;
 	void *chunk_map;
 
+	if (!range->page_count)
+		return range->first_page;
 	if (page_index >= range->page_count)
 		return 0;
 	index = range->first_page + page_index;

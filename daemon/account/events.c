@@ -31,6 +31,15 @@ static struct stack *normalise(struct target *target, const struct record_event_
 			 event->end, &has_unknown);
 }
 
+/* Code that has appeared without the loader, as JIT compilers make it, and isn't known yet. */
+static bool passes_unknown_code(const struct target *target, const struct record_event_stack *event)
+{
+	for (uint32_t i = 0; i < event->frame_count; i++)
+		if (!address_space_has_code(target->space, event->frames[i] - 1))
+			return true;
+	return false;
+}
+
 void account_handle_stack(struct account_table *table, struct target_table *targets,
 			  const struct record_event_stack *event)
 {
@@ -40,10 +49,8 @@ void account_handle_stack(struct account_table *table, struct target_table *targ
 
 	if (!site || !target || site->stack)
 		return;
-	/* Perhaps by code that has appeared without the loader, as JIT compilers make it. */
-	if (event->end == RECORD_STACK_END_UNKNOWN_CODE ||
-	    event->end == RECORD_STACK_END_NO_TABLE || event->end == RECORD_STACK_END_FRAME_POINTER)
-		target->is_space_due = true;
+	if (event->end != RECORD_STACK_END_ROOT && passes_unknown_code(target, event))
+		target->is_attach_due = target->is_space_due = true;
 	target_refresh_space_if_due(target);
 	site->stack = normalise(target, event);
 }

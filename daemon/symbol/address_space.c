@@ -2,6 +2,7 @@
 #include "symbol/address_space.h"
 
 #include "symbol/code_ranges.h"
+#include "symbol/fileless_code.h"
 #include "symbol/mapped_file.h"
 #include "symbol/module_private.h"
 #include "symbol/perf_map.h"
@@ -19,9 +20,6 @@
 /* What one process may make us keep: browsers map 300 files, the largest servers 1,000. */
 #define FILES_MAX 2048
 
-/* Ranges of code in no file: JIT compilers make a few large ones. */
-#define FILELESS_MAX 256
-
 /* A file that was seen mapped as code. */
 struct known_file {
 	struct address_space_file file; /* its module is held; NULL: it can't be used */
@@ -37,9 +35,7 @@ struct address_space {
 	struct code_ranges ranges;
 	struct address_space_file *mapped; /* modules borrowed from files */
 	size_t mapped_count;
-	struct address_space_code fileless[FILELESS_MAX];
-	size_t fileless_count;
-	uint64_t reserved_start, reserved_end; /* before what comes next; end 0: nothing is */
+	struct fileless_code fileless;
 	size_t unreadable;
 	uint64_t refreshes;
 	struct module *vdso;       /* held; NULL until one is seen */
@@ -189,36 +185,9 @@ static void forget_failures(struct address_space *space)
 struct maps_reading {
 	struct mapped_spans mapped; /* everything */
 	struct code_ranges code;    /* what can be named */
-	struct address_space_code fileless[FILELESS_MAX];
-	size_t fileless_count;
-	uint64_t reserved_start, reserved_end; /* before what comes next; end 0: nothing is */
+	struct fileless_code fileless;
 	size_t unreadable;
 };
-
-/*
- * Code in no file. JIT compilers reserve a range and make pages of it code as they go: what lies
- * next to code and can't be read or written is taken for code to come.
- */
-static void reading_add_fileless(struct maps_reading *reading, const struct address_range *range)
-{
-	bool is_reserved = !range->is_readable && !range->is_writable && !range->is_executable;
-	struct address_space_code *last =
-		reading->fileless_count ? &reading->fileless[reading->fileless_count - 1] : NULL;
-
-	if (reading->reserved_end != range->start)
-		reading->reserved_start = range->start;
-	reading->reserved_end = is_reserved ? range->end : 0;
-	if (!is_reserved && !range->is_executable)
-		return;
-	if (last && last->end == range->start) {
-		last->end = range->end;
-		return;
-	}
-	if (is_reserved || reading->fileless_count == FILELESS_MAX)
-		return;
-	reading->fileless[reading->fileless_count++] =
-		(struct address_space_code){.start = reading->reserved_start, .end = range->end};
-}
 
 static int add_code(struct maps_reading *reading, const struct address_space *space,
 		    const struct address_range *range, struct module *module)
@@ -260,8 +229,9 @@ static int reading_add(struct maps_reading *reading, struct address_space *space
 		return error;
 	if (strcmp(range.path, "[vdso]") == 0)
 		return add_vdso(reading, space, &range);
-	if (!range.inode)
-		reading_add_fileless(reading, &range);
+	/* The kernel's trampolines for return probes are nobody's code: what they return to is. */
+	if (!range.inode && strcmp(range.path, "[uprobes]") != 0)
+		fileless_code_add(&reading->fileless, &range);
 	if (!range.inode || !range.is_executable)
 		return 0;
 	error = find_module(space, &range, &module);
@@ -330,12 +300,19 @@ int address_space_refresh(struct address_space *space)
 		error = list_mapped(space);
 	if (!error) {
 		space->unreadable = reading.unreadable;
-		space->fileless_count = reading.fileless_count;
-		memcpy(space->fileless, reading.fileless, sizeof(space->fileless));
+		fileless_code_complete(&reading.fileless, &space->fileless, &reading.mapped,
+				       &reading.code);
+		space->fileless = reading.fileless;
 	}
 	mapped_spans_clear(&reading.mapped);
 	code_ranges_clear(&reading.code);
 	return error;
+}
+
+bool address_space_has_code(const struct address_space *space, uint64_t address)
+{
+	return code_ranges_find(&space->ranges, address) ||
+	       fileless_code_has(&space->fileless, address);
 }
 
 size_t address_space_unreadable(const struct address_space *space)
@@ -411,8 +388,10 @@ size_t address_space_code(const struct address_space *space, struct address_spac
 							    .file_offset = range->file_offset,
 							    .module = range->module};
 	}
-	for (size_t i = 0; i < space->fileless_count && count < max; i++)
-		code[count++] = space->fileless[i];
+	for (size_t i = 0; i < space->fileless.count && count < max; i++)
+		code[count++] =
+			(struct address_space_code){.start = space->fileless.ranges[i].start,
+						    .end = space->fileless.ranges[i].end};
 	qsort(code, count, sizeof(*code), compare_code);
 	return count;
 }

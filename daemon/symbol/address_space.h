@@ -44,6 +44,8 @@ void address_space_free(struct address_space *space);
  * other -errno. Files that cannot be opened are counted, see address_space_unreadable().
  */
 int address_space_refresh(struct address_space *space);
+/* Whether code was known to be there, in a file or not, when it was read last. */
+bool address_space_has_code(const struct address_space *space, uint64_t address);
 /* Executable file mappings whose file could not be opened or is no ELF file. */
 size_t address_space_unreadable(const struct address_space *space);
 

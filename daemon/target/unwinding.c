@@ -334,6 +334,32 @@ static struct record_unwind_range make_range(struct unwinding *unwinding, struct
 	return unwind_placed_range(placed, code->start, code->end, address);
 }
 
+/* The tables of a runtime that makes code, if the item's target has one. */
+static const struct unwind_placed *find_runtime(const struct unwinding *unwinding,
+						const struct slot_use *use)
+{
+	for (size_t i = 0; i < use->module_count; i++) {
+		const struct known_module *known = find_known(unwinding, use->modules[i]);
+
+		if (known && unwind_placed_makes_code(known->placed))
+			return known->placed;
+	}
+	return NULL;
+}
+
+/* Code in no file is what the runtime has made. */
+static void fill_made_ranges(struct unwinding *unwinding, struct unwind_item *item)
+{
+	const struct unwind_placed *runtime = find_runtime(unwinding, &item->use);
+
+	if (!runtime)
+		return;
+	for (size_t i = 0; i < item->code_count; i++)
+		if (!item->code[i].module)
+			item->use.ranges[i] = unwind_placed_made_range(runtime, item->code[i].start,
+								       item->code[i].end);
+}
+
 static int fill_ranges(struct unwinding *unwinding, struct unwind_item *item)
 {
 	const struct slot_use *before = &unwinding->slots[item->slot];
@@ -347,6 +373,7 @@ static int fill_ranges(struct unwinding *unwinding, struct unwind_item *item)
 		return -ENOMEM;
 	for (size_t i = 0; i < item->code_count; i++)
 		use->ranges[use->range_count++] = make_range(unwinding, item, &item->code[i]);
+	fill_made_ranges(unwinding, item);
 	return 0;
 }
 

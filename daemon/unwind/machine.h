@@ -19,4 +19,7 @@
 /* The rule that a state comes to; RECORD_UNWIND_UNSUPPORTED when the walker can't follow it. */
 struct record_unwind_rule machine_rule(const struct cfi_cie *cie, const struct cfi_state *state);
 
+/* The rule of all code of V8's, which describes none of it. */
+struct record_unwind_rule machine_v8_rule(void);
+
 #endif

@@ -158,3 +158,12 @@ struct record_unwind_rule machine_rule(const struct cfi_cie *cie, const struct c
 	set_frame_pointer(&state->frame_pointer, &rule);
 	return rule;
 }
+
+struct record_unwind_rule machine_v8_rule(void)
+{
+	/* The return address above the saved rbp, at which rbp points. */
+	return (struct record_unwind_rule){.kind = RECORD_UNWIND_V8,
+					   .cfa_offset = 16,
+					   .frame_pointer = RECORD_UNWIND_FRAME_POINTER_AT_CFA,
+					   .frame_pointer_offset = -16};
+}

@@ -21,6 +21,7 @@ struct unwind_placed {
 	uint16_t *rules; /* each once */
 	size_t rule_count;
 	uint64_t row_bytes;
+	uint16_t made_code_rule; /* number; 0: it makes none */
 };
 
 struct unwind_store {
@@ -175,7 +176,7 @@ int unwind_store_place(struct unwind_store *store, const struct unwind_table *ta
 {
 	uint64_t row_bytes = table->row_count * sizeof(struct record_unwind_row);
 	struct unwind_placed *made;
-	uint16_t *numbers;
+	uint16_t *numbers, made_code_rule;
 	int error;
 
 	if (!table->page_count || table->page_count > RECORD_UNWIND_PAGES_MAX ||
@@ -185,11 +186,13 @@ int unwind_store_place(struct unwind_store *store, const struct unwind_table *ta
 	numbers = calloc(table->rule_count + 1, sizeof(*numbers));
 	error = made && numbers ? place_rules(store, table, made, numbers) : -ENOMEM;
 	error = error ? error : place_pages(store, table, numbers, made);
+	made_code_rule = error ? 0 : numbers[table->made_code_rule];
 	free(numbers);
 	if (error) {
 		unwind_store_remove(store, made);
 		return error;
 	}
+	made->made_code_rule = made_code_rule;
 	made->row_bytes = row_bytes;
 	*placed = made;
 	return 0;
@@ -225,6 +228,18 @@ struct record_unwind_range unwind_placed_range(const struct unwind_placed *place
 	range.first_page = placed->first_page;
 	range.page_count = placed->page_count;
 	return range;
+}
+
+bool unwind_placed_makes_code(const struct unwind_placed *placed)
+{
+	return placed && placed->made_code_rule;
+}
+
+struct record_unwind_range unwind_placed_made_range(const struct unwind_placed *placed,
+						    uint64_t start, uint64_t end)
+{
+	return (struct record_unwind_range){
+		.start = start, .end = end, .first_page = placed->made_code_rule};
 }
 
 /* A map of one target's ranges: its descriptor or -errno. */

@@ -11,6 +11,8 @@
 
 #include "unwind/table.h"
 
+#include <stdbool.h>
+
 /* Descriptors of the walker's maps, borrowed. */
 struct unwind_store_maps {
 	int spaces_fd, chunks_fd, pages_fd, rules_fd;
@@ -41,6 +43,12 @@ uint64_t unwind_placed_bytes(const struct unwind_placed *placed);
  */
 struct record_unwind_range unwind_placed_range(const struct unwind_placed *placed, uint64_t start,
 					       uint64_t end, uint64_t link_address);
+
+/* Whether it is of a runtime that makes code, whose frames are known without tables. */
+bool unwind_placed_makes_code(const struct unwind_placed *placed);
+/* The range of such code at [start, end). */
+struct record_unwind_range unwind_placed_made_range(const struct unwind_placed *placed,
+						    uint64_t start, uint64_t end);
 
 /* What one target has mapped; count entries, sorted by start, at most RECORD_UNWIND_RANGES_MAX. */
 struct unwind_space_update {

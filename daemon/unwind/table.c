@@ -5,6 +5,7 @@
 #include "unwind/elf_cfi.h"
 #include "unwind/machine.h"
 #include "unwind/rule_set.h"
+#include "unwind/runtime_code.h"
 #include "unwind/span_list.h"
 
 #include <errno.h>
@@ -19,6 +20,9 @@
 /* _start is this long at most, where it has no call frame information of its own. */
 #define START_BYTES_MAX 64
 
+/* Pieces of a runtime's own code: there is one. */
+#define GAPS_MAX 4
+
 struct build {
 	struct elf_cfi cfi;
 	struct cfi_cie_cache cie;
@@ -27,6 +31,7 @@ struct build {
 	const struct cfi_cie *current_cie;
 	size_t refused_count;
 	size_t row_capacity;
+	uint16_t made_code_rule;
 	int error;
 	struct unwind_table *table;
 };
@@ -110,6 +115,52 @@ static void add_start(struct build *build)
 	if (!build->error)
 		build->error =
 			span_list_add_row(&build->spans, start, rule_set_add(&build->rules, &rule));
+	span_list_sort(&build->spans);
+}
+
+struct gap {
+	uint64_t start, end;
+};
+
+/* What no span speaks of, in pieces as large as a runtime's own code. Returns their count. */
+static size_t find_gaps(const struct build *build, struct gap gaps[static GAPS_MAX])
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < build->cfi.segment_count; i++) {
+		uint64_t start = build->cfi.segments[i].start, end = build->cfi.segments[i].end;
+
+		for (size_t j = 0; j <= build->spans.count && count < GAPS_MAX; j++) {
+			const struct span *span =
+				j < build->spans.count ? &build->spans.spans[j] : NULL;
+			uint64_t next = span && span->start < end ? span->start : end;
+
+			if (next > start && next - start >= RUNTIME_CODE_BYTES_MIN)
+				gaps[count++] = (struct gap){.start = start, .end = next};
+			if (!span || span->start >= end)
+				break;
+			start = span->end > start ? span->end : start;
+		}
+	}
+	return count;
+}
+
+/* The runtime's code. To be called with the spans in order, and leaves them so. */
+static void add_runtime_code(struct build *build)
+{
+	struct record_unwind_rule rule = machine_v8_rule();
+	struct gap gaps[GAPS_MAX];
+	size_t count = find_gaps(build, gaps);
+
+	if (!count || !runtime_code_is_v8(build->cfi.elf))
+		return;
+	build->made_code_rule = rule_set_add(&build->rules, &rule);
+	for (size_t i = 0; i < count && !build->error; i++) {
+		build->error = span_list_begin(&build->spans, gaps[i].start, gaps[i].end);
+		if (!build->error)
+			build->error = span_list_add_row(&build->spans, gaps[i].start,
+							 build->made_code_rule);
+	}
 	span_list_sort(&build->spans);
 }
 
@@ -246,6 +297,8 @@ static int compile(struct build *build)
 		return build->error;
 	build->refused_count += span_list_sort(&build->spans);
 	add_start(build);
+	if (!build->error)
+		add_runtime_code(build);
 	if (build->error)
 		return build->error;
 	if (!build->spans.count)
@@ -266,6 +319,7 @@ static int build_table(Elf *elf, struct unwind_table **table)
 	if (!error) {
 		build.table->rules = build.rules.rules;
 		build.table->rule_count = build.rules.count;
+		build.table->made_code_rule = build.made_code_rule;
 		build.table->refused_count = build.refused_count;
 		build.rules.rules = NULL;
 		*table = build.table;

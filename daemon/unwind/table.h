@@ -32,6 +32,7 @@ struct unwind_table {
 	struct record_unwind_row *rows;
 	size_t rule_count; /* at most 65536 */
 	struct record_unwind_rule *rules;
+	uint16_t made_code_rule;  /* of code that this module makes at run time, NONE: not known */
 	size_t unsupported_count; /* rows that say UNSUPPORTED */
 	size_t refused_count;     /* entries that could not be decoded, their code has no rows */
 };

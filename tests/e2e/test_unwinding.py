@@ -101,13 +101,20 @@ def test_the_stack_ends_where_a_library_has_no_tables(daemon, run, build):
         assert site["stack_end"] == "no_table"
 
 
-def test_return_addresses_that_a_probe_has_replaced_are_known(daemon, run, closing):
+@pytest.mark.parametrize("is_second_watch", [False, True])
+def test_return_addresses_that_a_probe_has_replaced_are_known(daemon, run, closing,
+                                                              is_second_watch):
     """Until it returns, a function whose return is probed has the kernel's address in its frame."""
     program = run("frames_gcc_O2")
     for function in ("plain", "go_all_ways", "with_array"):
         probe = ReturnProbe(program.executable, function)
         closing.callback(probe.close)
     ways = Ways(daemon, program)
+    if is_second_watch:
+        # Since the first return, the kernel's code is among what the process has mapped.
+        assert "[uprobes]" in process.maps(program.pid)
+        daemon.ctl("unwatch", "--pid", program.pid)
+        ways = Ways(daemon, program)
     for way in ways.answer["ways"]:
         # What the program reads of itself is the kernel's address as well.
         if way["name"] in ("plain", "array", "sort"):

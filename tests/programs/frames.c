@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One block from the end of each way in which code can be called, and which way that was: every
- * function notes its own return address, which is right however it was compiled. At the first line
- * of input it goes all the ways and prints them; at the second it ends.
+ * function notes its own return address, which is right however it was compiled. At each "go" it
+ * goes all the ways and prints them, having freed what it held; at any other line it ends.
  *
  * Built by each compiler at each level, with and without frame pointers: it shares nothing with
  * other programs.
@@ -337,13 +337,11 @@ int main(void)
 
 	ENTER();
 	print_ways();
-	if (fgets(line, sizeof(line), stdin)) {
+	while (fgets(line, sizeof(line), stdin) && strcmp(line, "go\n") == 0) {
+		for (; way_count; way_count--)
+			free(ways[way_count - 1].block);
 		go_all_ways();
 		print_ways();
-		if (!fgets(line, sizeof(line), stdin))
-			return 1;
-		for (size_t i = 0; i < way_count; i++)
-			free(ways[i].block);
 	}
 	LEAVE();
 	return 0;

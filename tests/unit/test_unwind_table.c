@@ -345,6 +345,42 @@ static void test_pages_begin_with_what_holds(void **state)
 	program_remove(&program);
 }
 
+/* Of a file with V8, the one large piece that nothing describes is code of V8's; of others none is.
+ */
+static void test_code_of_v8_is_known_by_its_size(void **state)
+{
+	static const char source[] =
+		".text\n.globl before\nbefore: .cfi_startproc\n nop\n .cfi_endproc\n"
+		".globl small\nsmall: .skip 100000, 0x90\n"
+		".globl %s\n%s: .cfi_startproc\n nop\n .cfi_endproc\n"
+		".globl blob\nblob: .skip 300000, 0x90\n"
+		".globl after\nafter: .cfi_startproc\n nop\n .cfi_endproc\n";
+	static const char *const names[] = {"_ZN2v82V810GetVersionEv", "_ZN2v82V811GetVersionEv"};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		const struct record_unwind_rule none = {0};
+		struct record_unwind_rule expected = i ? none : machine_v8_rule();
+		char text[sizeof(source) + 100];
+		struct unwind_table *table;
+		struct program program;
+		uint64_t blob;
+
+		snprintf(text, sizeof(text), source, names[i], names[i]);
+		program_build(&program, "S", text, "gcc -shared -nostdlib");
+		table = build_of(program.path);
+		blob = address_of(&program, "blob");
+		assert_rule(table, blob, expected);
+		assert_rule(table, blob + 299999, expected);
+		assert_rule(table, address_of(&program, "small") + 50000, none);
+		assert_int_equal(unwind_table_find(table, blob + 300000)->kind,
+				 RECORD_UNWIND_STACK_POINTER);
+		assert_int_equal(table->rules[table->made_code_rule].kind, expected.kind);
+		unwind_table_free(table);
+		program_remove(&program);
+	}
+}
+
 /* ---- What is no such file ---- */
 
 static void test_files_without_tables_are_refused(void **state)
@@ -390,6 +426,7 @@ int main(void)
 		cmocka_unit_test(test_real_files_are_read_as_elfutils_reads_them),
 		cmocka_unit_test(test_every_kind_of_description),
 		cmocka_unit_test(test_pages_begin_with_what_holds),
+		cmocka_unit_test(test_code_of_v8_is_known_by_its_size),
 		cmocka_unit_test(test_files_without_tables_are_refused),
 		cmocka_unit_test(test_debug_frame_serves_where_there_is_no_other),
 	};

@@ -75,16 +75,20 @@ def changed_text_offsets(pid, name):
 
 def mapped_path(pid, start):
     """The file in the process's memory whose name begins so."""
-    for line in pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines():
+    for line in maps(pid).splitlines():
         fields = line.split(maxsplit=5)
         if len(fields) == 6 and os.path.basename(fields[5]).startswith(start):
             return pathlib.Path(fields[5])
     raise AssertionError(f"process {pid} maps no {start}")
 
 
+def maps(pid):
+    return pathlib.Path(f"/proc/{pid}/maps").read_text()
+
+
 def executable_mappings(pid):
     """Of files, as they are mapped now: start, end, file offset, path."""
-    for line in pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines():
+    for line in maps(pid).splitlines():
         fields = line.split(maxsplit=5)
         if len(fields) == 6 and "x" in fields[1] and fields[5].startswith("/"):
             start, end = (int(word, 16) for word in fields[0].split("-"))
