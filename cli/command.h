@@ -51,6 +51,14 @@ enum command_exit {
 		.name = "--force", .help = "go on whatever the probes cost it" \
 	}
 
+/* How sites are shown. */
+#define OPTION_WHOLE_STACKS                                                                    \
+	{                                                                                      \
+		.name = "--full",                                                              \
+		.help = "print every stack whole, also the frames that it shares with a site " \
+			"before it, and every turn of a recursion"                             \
+	}
+
 /* What an export or a flame graph shows of each stack. */
 #define OPTION_STACK_VALUE                                                                   \
 	{                                                                                    \

@@ -113,7 +113,7 @@ static void oom_show_one(const cJSON *oom)
 	render_paragraph(&render, RENDER_BOLD, 0,
 			 "It was watched. What it held when it was chosen:");
 	sites_show_account(&render, held);
-	sites_show(&render, held, 0);
+	sites_show(&render, held, &(struct sites_view){0});
 }
 
 int oom_main(struct options_global *global, int argc, char **argv)
