@@ -5,6 +5,7 @@
 
 #include "client.h"
 #include "options.h"
+#include "sites.h"
 #include "stack_tree.h"
 
 #include <cjson/cJSON.h>
@@ -96,6 +97,11 @@ typedef void (*command_show)(const cJSON *answer);
 /* Fetches and shows the answer: by show, or as the JSON it is with --json. An exit code. */
 int command_ask(const struct options_global *global, enum client_method method, const char *path,
 		command_show show);
+
+/* The same of an account, GET; show gets the view. */
+typedef void (*command_show_sites)(const cJSON *answer, const struct sites_view *view);
+int command_ask_sites(const struct options_global *global, const char *path,
+		      command_show_sites show, const struct sites_view *view);
 
 /* Says why on stderr. The exit code. */
 int command_report_error(const struct client_error *error);

@@ -175,17 +175,20 @@ struct stack_row {
 	struct stack_repeat repeat; /* times is 0 where nothing is */
 };
 
-/* To free. count: how many, the first of the stack. */
-static const cJSON **stack_frames(const cJSON *stack, size_t count)
+/* To free. count: set to how many they are. */
+static const cJSON **stack_frames(const cJSON *stack, size_t *count)
 {
 	/* One more, for there may be none. */
-	const cJSON **frames = calloc(count + 1, sizeof(*frames));
-	const cJSON *frame = stack ? stack->child : NULL;
+	const cJSON **frames = calloc((size_t)cJSON_GetArraySize(stack) + 1, sizeof(const cJSON *));
+	const cJSON *frame;
 
 	if (!frames)
 		text_fail_out_of_memory();
-	for (size_t i = 0; i < count; i++, frame = frame->next)
-		frames[i] = frame;
+	*count = 0;
+	cJSON_ArrayForEach(frame, stack)
+	{
+		frames[(*count)++] = frame;
+	}
 	return frames;
 }
 
@@ -247,11 +250,10 @@ static void stack_show_frames(const struct render *render, const cJSON *const *f
 
 void stack_show(const struct render *render, const cJSON *site)
 {
-	const cJSON *stack = json_child(site, "stack");
-	size_t total = (size_t)cJSON_GetArraySize(stack);
-	const cJSON **frames = stack_frames(stack, total);
+	size_t count;
+	const cJSON **frames = stack_frames(json_child(site, "stack"), &count);
 
-	stack_show_frames(render, frames, total, false);
+	stack_show_frames(render, frames, count, false);
 	stack_show_end(render, json_string(site, "stack_end"));
 	free(frames);
 }
@@ -259,11 +261,10 @@ void stack_show(const struct render *render, const cJSON *site)
 void stack_show_folded(const struct render *render, const cJSON *site, struct stack_fold *fold,
 		       size_t number)
 {
-	const cJSON *stack = json_child(site, "stack");
-	size_t total = (size_t)cJSON_GetArraySize(stack);
-	const cJSON **frames = stack_frames(stack, total);
+	size_t count;
+	const cJSON **frames = stack_frames(json_child(site, "stack"), &count);
 	struct stack_shared shared = stack_fold_add(fold, site, number);
-	size_t own = total - shared.frames;
+	size_t own = count - shared.frames;
 
 	stack_show_frames(render, frames, own, true);
 	if (shared.frames > 0)

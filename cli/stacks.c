@@ -29,23 +29,6 @@ static void stacks_show(const cJSON *answer, const struct sites_view *view)
 	}
 }
 
-/* An exit code; a failure has been reported. */
-static int stacks_ask(const struct options_global *global, const char *path,
-		      const struct sites_view *view)
-{
-	struct client_answer answer;
-	int exit = command_fetch(global, CLIENT_GET, path, &answer);
-
-	if (exit != COMMAND_EXIT_FINE)
-		return exit;
-	if (options_is_json(global))
-		render_json(answer.body);
-	else
-		stacks_show(answer.json, view);
-	client_answer_release(&answer);
-	return exit;
-}
-
 int stacks_main(struct options_global *global, int argc, char **argv)
 {
 	static const char *const sorts[] = {"outstanding", "allocated", NULL};
@@ -82,7 +65,7 @@ int stacks_main(struct options_global *global, int argc, char **argv)
 			   options[STACKS_PID].count, options[STACKS_SORT].string,
 			   options[STACKS_TOP].count);
 	view.stacks_whole = options[STACKS_FULL].is_set;
-	exit_code = stacks_ask(global, path, &view);
+	exit_code = command_ask_sites(global, path, stacks_show, &view);
 	free(path);
 	return exit_code;
 }
