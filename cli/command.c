@@ -74,3 +74,19 @@ int command_ask(const struct options_global *global, enum client_method method, 
 	client_answer_release(&answer);
 	return exit;
 }
+
+int command_ask_sites(const struct options_global *global, const char *path,
+		      command_show_sites show, const struct sites_view *view)
+{
+	struct client_answer answer;
+	int exit = command_fetch(global, CLIENT_GET, path, &answer);
+
+	if (exit != COMMAND_EXIT_FINE)
+		return exit;
+	if (options_is_json(global))
+		render_json(answer.body);
+	else
+		show(answer.json, view);
+	client_answer_release(&answer);
+	return exit;
+}

@@ -5,6 +5,7 @@
 
 #include "client.h"
 #include "options.h"
+#include "sites.h"
 #include "stack_tree.h"
 
 #include <cjson/cJSON.h>
@@ -51,6 +52,14 @@ enum command_exit {
 		.name = "--force", .help = "go on whatever the probes cost it" \
 	}
 
+/* How sites are shown. */
+#define OPTION_WHOLE_STACKS                                                                    \
+	{                                                                                      \
+		.name = "--full",                                                              \
+		.help = "print every stack whole, also the frames that it shares with a site " \
+			"before it, and every turn of a recursion"                             \
+	}
+
 /* What an export or a flame graph shows of each stack. */
 #define OPTION_STACK_VALUE                                                                   \
 	{                                                                                    \
@@ -88,6 +97,11 @@ typedef void (*command_show)(const cJSON *answer);
 /* Fetches and shows the answer: by show, or as the JSON it is with --json. An exit code. */
 int command_ask(const struct options_global *global, enum client_method method, const char *path,
 		command_show show);
+
+/* The same of an account, GET; show gets the view. */
+typedef void (*command_show_sites)(const cJSON *answer, const struct sites_view *view);
+int command_ask_sites(const struct options_global *global, const char *path,
+		      command_show_sites show, const struct sites_view *view);
 
 /* Says why on stderr. The exit code. */
 int command_report_error(const struct client_error *error);

@@ -14,6 +14,12 @@ const char *json_string(const cJSON *object, const char *name); /* NULL: none. B
 const char *json_string_or(const cJSON *object, const char *name, const char *otherwise);
 const cJSON *json_child(const cJSON *object, const char *name); /* object or array; NULL: none */
 
+/*
+ * The same type and value, and so in all that is within, in the same order. Offsets beyond 2^53
+ * have been rounded when they were read. NULL is the same as NULL alone.
+ */
+bool json_is_same(const cJSON *a, const cJSON *b);
+
 /* The process's pid; where it has another one in its own pid namespace, "4242 (7 inside)". To free.
  */
 char *json_pid_text(const cJSON *process);

@@ -26,6 +26,7 @@ enum {
 	LEAKS_FOR,
 	LEAKS_TOP,
 	LEAKS_ALL,
+	LEAKS_FULL,
 	LEAKS_INTERVAL,
 	LEAKS_EXACT,
 	LEAKS_BUDGET,
@@ -109,7 +110,7 @@ static void leaks_show_absent_sites(const struct render *render, const cJSON *an
 				 absent == 1 ? "it" : "them");
 }
 
-static void leaks_show(const cJSON *answer, size_t top)
+static void leaks_show(const cJSON *answer, const struct sites_view *view)
 {
 	struct render render = render_open(stdout);
 
@@ -119,7 +120,7 @@ static void leaks_show(const cJSON *answer, size_t top)
 		render_paragraph(&render, RENDER_PLAIN, 2,
 				 "It has allocated nothing that is still outstanding since it is "
 				 "watched.");
-	sites_show(&render, answer, top);
+	sites_show(&render, answer, view);
 	leaks_show_absent_sites(&render, answer);
 }
 
@@ -148,10 +149,15 @@ static char *leaks_path(const struct option *options, bool is_json)
 static void leaks_print(const struct options_global *global, const struct option *options,
 			const struct client_answer *answer)
 {
+	const struct sites_view view = {
+		.top = options[LEAKS_TOP].count,
+		.stacks_whole = options[LEAKS_FULL].is_set,
+	};
+
 	if (options_is_json(global))
 		render_json(answer->body);
 	else
-		leaks_show(answer->json, options[LEAKS_TOP].count);
+		leaks_show(answer->json, &view);
 }
 
 /* From what is known of a process already watched. */
@@ -299,6 +305,7 @@ int leaks_main(struct options_global *global, int argc, char **argv)
 			 .count = LEAKS_TOP_DEFAULT,
 			 .help = "show the first K sites (default 10, all with --json); 0: all"},
 		[LEAKS_ALL] = {.name = "--all", .help = "show caches and steady sites too"},
+		[LEAKS_FULL] = OPTION_WHOLE_STACKS,
 		[LEAKS_INTERVAL] = OPTION_INTERVAL,
 		[LEAKS_EXACT] = OPTION_EXACT,
 		[LEAKS_BUDGET] = OPTION_BUDGET,

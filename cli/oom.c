@@ -12,6 +12,8 @@
 
 #define OOM_TEXT_COLUMN 16
 
+enum { OOM_FULL, OOM_OPTIONS };
+
 static const struct table_column oom_columns[] = {
 	{.title = "ID", .is_right_aligned = true},  {.title = "TIME"},
 	{.title = "PID", .is_right_aligned = true}, {.title = "COMM", .gives_way = true},
@@ -99,7 +101,7 @@ static void oom_show_victim(const struct render *render, const cJSON *oom)
 	render_end_line(render);
 }
 
-static void oom_show_one(const cJSON *oom)
+static void oom_show_one(const cJSON *oom, const struct sites_view *view)
 {
 	struct render render = render_open(stdout);
 	const cJSON *held = json_child(oom, "held");
@@ -113,7 +115,7 @@ static void oom_show_one(const cJSON *oom)
 	render_paragraph(&render, RENDER_BOLD, 0,
 			 "It was watched. What it held when it was chosen:");
 	sites_show_account(&render, held);
-	sites_show(&render, held, 0);
+	sites_show(&render, held, view);
 }
 
 int oom_main(struct options_global *global, int argc, char **argv)
@@ -123,11 +125,15 @@ int oom_main(struct options_global *global, int argc, char **argv)
 			    .minimum = 1,
 			    .maximum = UINT32_MAX,
 			    .help = "this one in full, with what it held if it was watched"};
+	struct option options[OOM_OPTIONS] = {[OOM_FULL] = OPTION_WHOLE_STACKS};
 	struct options_line line = {
 		.command = "oom",
 		.description = "Lists OOM kills, newest first.",
+		.options = options,
+		.option_count = OOM_OPTIONS,
 		.operand = &id,
 	};
+	struct sites_view view = {0};
 	int exit_code;
 	char *path;
 
@@ -136,7 +142,8 @@ int oom_main(struct options_global *global, int argc, char **argv)
 	if (!id.is_set)
 		return command_ask(global, CLIENT_GET, "/api/v1/ooms", oom_show_list);
 	path = text_format("/api/v1/ooms/%" PRIu64, id.count);
-	exit_code = command_ask(global, CLIENT_GET, path, oom_show_one);
+	view.stacks_whole = options[OOM_FULL].is_set;
+	exit_code = command_ask_sites(global, path, oom_show_one, &view);
 	free(path);
 	return exit_code;
 }

@@ -145,7 +145,9 @@ static void sites_show_counters(const struct render *render, const cJSON *site)
 	free(objects);
 }
 
-static void sites_show_one(const struct render *render, const cJSON *site, size_t number)
+/* fold: NULL to show its stack whole. */
+static void sites_show_one(const struct render *render, const cJSON *site, size_t number,
+			   struct stack_fold *fold)
 {
 	render_end_line(render);
 	render_text(render, RENDER_PLAIN, "%2zu  ", number);
@@ -157,7 +159,10 @@ static void sites_show_one(const struct render *render, const cJSON *site, size_
 	if (json_string(site, "reason"))
 		render_paragraph(render, RENDER_PLAIN, SITES_INDENT, "%s",
 				 json_string(site, "reason"));
-	stack_show(render, site);
+	if (fold)
+		stack_show_folded(render, site, fold, number);
+	else
+		stack_show(render, site);
 }
 
 static void sites_show_left_out(const struct render *render, size_t count, size_t shown,
@@ -169,8 +174,9 @@ static void sites_show_left_out(const struct render *render, size_t count, size_
 			 count - shown == 1 ? "s" : "", number_bytes(bytes).text, count);
 }
 
-void sites_show(const struct render *render, const cJSON *answer, size_t top)
+void sites_show(const struct render *render, const cJSON *answer, const struct sites_view *view)
 {
+	struct stack_fold *fold = view->stacks_whole ? NULL : stack_fold_new();
 	double left_out_bytes = 0;
 	size_t count = 0, shown = 0;
 	const cJSON *site;
@@ -178,13 +184,14 @@ void sites_show(const struct render *render, const cJSON *answer, size_t top)
 	cJSON_ArrayForEach(site, json_child(answer, "sites"))
 	{
 		count++;
-		if (top > 0 && count > top) {
+		if (view->top > 0 && count > view->top) {
 			left_out_bytes += json_number(site, "outstanding_bytes");
 			continue;
 		}
 		shown++;
-		sites_show_one(render, site, shown);
+		sites_show_one(render, site, shown, fold);
 	}
 	if (shown < count)
 		sites_show_left_out(render, count, shown, left_out_bytes);
+	stack_fold_free(fold);
 }

@@ -7,11 +7,18 @@
 #include "render.h"
 
 #include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stddef.h>
 
 /* "outstanding", "sampling" and so on, a line each; what is missing stands out. */
 void sites_show_account(const struct render *render, const cJSON *answer);
 
-/* The first so many sites with their stacks, and a line on those left out. 0: all. */
-void sites_show(const struct render *render, const cJSON *answer, size_t top);
+struct sites_view {
+	size_t top;        /* the first so many; 0: all */
+	bool stacks_whole; /* not folded where one repeats another, or itself */
+};
+
+/* Sites with their stacks, and a line on those left out. */
+void sites_show(const struct render *render, const cJSON *answer, const struct sites_view *view);
 
 #endif

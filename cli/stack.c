@@ -12,9 +12,8 @@
 #define STACK_GAP    2
 /* Longer names of functions push their own line's location to the right, and no other's. */
 #define STACK_NAME_COLUMN_MAX 40
-/* Of a deep stack, its innermost frames say what was allocated and its outermost who wanted it. */
-#define STACK_FRAMES_INNER 20
-#define STACK_FRAMES_OUTER 4
+/* What a line that leads to another site has for the frame at least, in columns. */
+#define STACK_ROOM_MIN 20
 
 struct stack_line {
 	char *name;     /* escaped */
@@ -63,28 +62,70 @@ static struct stack_line stack_line_of(const cJSON *frame)
 }
 
 /* The location is what an editor needs: the name is cut first, and the location at its start. */
-static void stack_print_line(const struct render *render, const struct stack_line *line,
-			     size_t name_column)
+static struct stack_line stack_line_cut(const struct stack_line *line, size_t room)
 {
-	size_t room = render->width - STACK_INDENT - STACK_GAP;
 	size_t name_width = text_width(line->name);
 	/* One that is short leaves its room to the other. */
 	size_t location_room = name_width < room / 2 ? room - name_width : room / 2;
-	char *location = text_cut_start(line->location, location_room);
-	char *name = text_cut_end(line->name, room - text_width(location));
+	struct stack_line cut;
 
-	name_width = text_width(name);
+	cut.location = text_cut_start(line->location, location_room);
+	cut.name = text_cut_end(line->name, room - text_width(cut.location));
+	return cut;
+}
+
+static void stack_line_free(struct stack_line *line)
+{
+	free(line->name);
+	free(line->location);
+}
+
+static void stack_print_line(const struct render *render, const struct stack_line *line,
+			     size_t name_column)
+{
+	struct stack_line cut = stack_line_cut(line, render->width - STACK_INDENT - STACK_GAP);
+	size_t name_width = text_width(cut.name);
+
 	fprintf(render->stream, "%*s", STACK_INDENT, "");
-	render_text(render, RENDER_PLAIN, "%s", name);
-	if (location[0]) {
+	render_text(render, RENDER_PLAIN, "%s", cut.name);
+	if (cut.location[0]) {
 		int padding = name_width < name_column ? (int)(name_column - name_width) : 0;
 
 		fprintf(render->stream, "%*s", padding + STACK_GAP, "");
-		render_text(render, RENDER_DIM, "%s", location);
+		render_text(render, RENDER_DIM, "%s", cut.location);
 	}
 	render_end_line(render);
-	free(location);
-	free(name);
+	stack_line_free(&cut);
+}
+
+/* "… 12 callers as in site 1, from main (app.c:30)" */
+static void stack_show_shared(const struct render *render, const struct stack_shared *shared,
+			      const cJSON *first)
+{
+	char *where = text_format("%s %zu callers as in site %zu, from ", text_ellipsis(),
+				  shared->frames, shared->site);
+	size_t taken = STACK_INDENT + text_width(where) + strlen(" ()");
+	size_t room =
+		render->width > taken + STACK_ROOM_MIN ? render->width - taken : STACK_ROOM_MIN;
+	struct stack_line line = stack_line_of(first);
+	struct stack_line cut = stack_line_cut(&line, room);
+
+	render_paragraph(render, RENDER_PLAIN, STACK_INDENT,
+			 cut.location[0] ? "%s%s (%s)" : "%s%s%s", where, cut.name, cut.location);
+	stack_line_free(&cut);
+	stack_line_free(&line);
+	free(where);
+}
+
+static void stack_show_repeat(const struct render *render, const struct stack_repeat *repeat)
+{
+	if (repeat->length == 1)
+		render_paragraph(render, RENDER_PLAIN, STACK_INDENT, "%s this frame %zu times more",
+				 text_ellipsis(), repeat->times);
+	else
+		render_paragraph(render, RENDER_PLAIN, STACK_INDENT,
+				 "%s these %zu frames %zu time%s more", text_ellipsis(),
+				 repeat->length, repeat->times, repeat->times == 1 ? "" : "s");
 }
 
 /* What is said of a stack that doesn't end where the thread began. */
@@ -126,7 +167,52 @@ static void stack_show_end(const struct render *render, const char *stack_end)
 			 stack_end);
 }
 
-static size_t stack_name_column(const struct render *render, const struct stack_line *lines,
+/* ---- The whole */
+
+/* A line, and what is said behind it of frames that are the same again. */
+struct stack_row {
+	struct stack_line line;
+	struct stack_repeat repeat; /* times is 0 where nothing is */
+};
+
+/* To free. count: set to how many they are. */
+static const cJSON **stack_frames(const cJSON *stack, size_t *count)
+{
+	/* One more, for there may be none. */
+	const cJSON **frames = calloc((size_t)cJSON_GetArraySize(stack) + 1, sizeof(const cJSON *));
+	const cJSON *frame;
+
+	if (!frames)
+		text_fail_out_of_memory();
+	*count = 0;
+	cJSON_ArrayForEach(frame, stack)
+	{
+		frames[(*count)++] = frame;
+	}
+	return frames;
+}
+
+/* rows: as many as there are frames, at least. How many it takes. */
+static size_t stack_fill_rows(struct stack_row *rows, const cJSON *const *frames, size_t count,
+			      bool is_folded)
+{
+	size_t filled = 0;
+	size_t index = 0;
+
+	while (index < count) {
+		struct stack_repeat repeat = {.length = 1};
+
+		if (is_folded)
+			repeat = stack_repeat_at(frames + index, count - index);
+		for (size_t i = 0; i < repeat.length; i++)
+			rows[filled++] = (struct stack_row){stack_line_of(frames[index + i]), {0}};
+		rows[filled - 1].repeat = repeat;
+		index += repeat.length * (1 + repeat.times);
+	}
+	return filled;
+}
+
+static size_t stack_name_column(const struct render *render, const struct stack_row *rows,
 				size_t count)
 {
 	size_t column = 0;
@@ -135,40 +221,54 @@ static size_t stack_name_column(const struct render *render, const struct stack_
 	if (limit > STACK_NAME_COLUMN_MAX)
 		limit = STACK_NAME_COLUMN_MAX;
 	for (size_t i = 0; i < count; i++) {
-		size_t width = text_width(lines[i].name);
+		size_t width = text_width(rows[i].line.name);
 
-		if (lines[i].location[0] && width <= limit && width > column)
+		if (rows[i].line.location[0] && width <= limit && width > column)
 			column = width;
 	}
 	return column;
 }
 
+static void stack_show_frames(const struct render *render, const cJSON *const *frames, size_t count,
+			      bool is_folded)
+{
+	struct stack_row *rows = calloc(count + 1, sizeof(*rows));
+	size_t row_count, column;
+
+	if (!rows)
+		text_fail_out_of_memory();
+	row_count = stack_fill_rows(rows, frames, count, is_folded);
+	column = stack_name_column(render, rows, row_count);
+	for (size_t i = 0; i < row_count; i++) {
+		stack_print_line(render, &rows[i].line, column);
+		if (rows[i].repeat.times > 0)
+			stack_show_repeat(render, &rows[i].repeat);
+		stack_line_free(&rows[i].line);
+	}
+	free(rows);
+}
+
 void stack_show(const struct render *render, const cJSON *site)
 {
-	const cJSON *stack = json_child(site, "stack");
-	struct stack_line lines[STACK_FRAMES_INNER + STACK_FRAMES_OUTER];
-	size_t total = (size_t)cJSON_GetArraySize(stack);
-	size_t left_out = 0;
-	size_t index = 0, count = 0, column;
-	const cJSON *frame;
+	size_t count;
+	const cJSON **frames = stack_frames(json_child(site, "stack"), &count);
 
-	if (total > STACK_FRAMES_INNER + STACK_FRAMES_OUTER)
-		left_out = total - STACK_FRAMES_INNER - STACK_FRAMES_OUTER;
-	cJSON_ArrayForEach(frame, stack)
-	{
-		if (index < STACK_FRAMES_INNER || index >= STACK_FRAMES_INNER + left_out)
-			lines[count++] = stack_line_of(frame);
-		index++;
-	}
-	column = stack_name_column(render, lines, count);
-	for (size_t i = 0; i < count; i++) {
-		if (i == STACK_FRAMES_INNER && left_out > 0)
-			render_paragraph(render, RENDER_DIM, STACK_INDENT,
-					 "%s %zu more frames, which --json shows", text_ellipsis(),
-					 left_out);
-		stack_print_line(render, &lines[i], column);
-		free(lines[i].name);
-		free(lines[i].location);
-	}
+	stack_show_frames(render, frames, count, false);
 	stack_show_end(render, json_string(site, "stack_end"));
+	free(frames);
+}
+
+void stack_show_folded(const struct render *render, const cJSON *site, struct stack_fold *fold,
+		       size_t number)
+{
+	size_t count;
+	const cJSON **frames = stack_frames(json_child(site, "stack"), &count);
+	struct stack_shared shared = stack_fold_add(fold, site, number);
+	size_t own = count - shared.frames;
+
+	stack_show_frames(render, frames, own, true);
+	if (shared.frames > 0)
+		stack_show_shared(render, &shared, frames[own]);
+	stack_show_end(render, json_string(site, "stack_end"));
+	free(frames);
 }

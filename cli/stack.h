@@ -1,14 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A stack as text: one line per frame, innermost first, what it is on the left, where on the right.
+/*
+ * A stack as text: one line per frame, innermost first, what it is on the left, where on the right.
+ * Every frame is there, or a line says exactly which frames stand for it.
  */
 #ifndef MEMWATCH_CLI_STACK_H
 #define MEMWATCH_CLI_STACK_H
 
 #include "render.h"
+#include "stack_fold.h"
 
 #include <cjson/cJSON.h>
 
-/* site: holds "stack" and "stack_end". */
+/* Whole. site: holds "stack" and "stack_end". */
 void stack_show(const struct render *render, const cJSON *site);
+
+/*
+ * Without what repeats: the outermost frames that it shares with a site before it, and further
+ * turns of a recursion. number: what the site is called; they rise.
+ */
+void stack_show_folded(const struct render *render, const cJSON *site, struct stack_fold *fold,
+		       size_t number);
 
 #endif

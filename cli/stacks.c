@@ -9,9 +9,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { STACKS_PID, STACKS_SORT, STACKS_TOP, STACKS_OPTIONS };
+enum { STACKS_PID, STACKS_SORT, STACKS_TOP, STACKS_FULL, STACKS_OPTIONS };
 
-static void stacks_show(const cJSON *answer)
+static void stacks_show(const cJSON *answer, const struct sites_view *view)
 {
 	struct render render = render_open(stdout);
 	int listed = cJSON_GetArraySize(json_child(answer, "sites"));
@@ -21,7 +21,7 @@ static void stacks_show(const cJSON *answer)
 		    json_number(answer, "pid"));
 	render_end_line(&render);
 	sites_show_account(&render, answer);
-	sites_show(&render, answer, 0);
+	sites_show(&render, answer, view);
 	if (left_out > 0) {
 		render_end_line(&render);
 		render_paragraph(&render, RENDER_PLAIN, 0, "%s more site%s: --top 0 shows all",
@@ -46,6 +46,7 @@ int stacks_main(struct options_global *global, int argc, char **argv)
 				.kind = OPTION_COUNT,
 				.maximum = COMMAND_TOP_MAX,
 				.help = "show the first K sites; 0: all (default)"},
+		[STACKS_FULL] = OPTION_WHOLE_STACKS,
 	};
 	struct options_line line = {
 		.command = "stacks",
@@ -54,6 +55,7 @@ int stacks_main(struct options_global *global, int argc, char **argv)
 		.options = options,
 		.option_count = STACKS_OPTIONS,
 	};
+	struct sites_view view = {0};
 	int exit_code;
 	char *path;
 
@@ -62,7 +64,8 @@ int stacks_main(struct options_global *global, int argc, char **argv)
 	path = text_format("/api/v1/processes/%" PRIu64 "/stacks?sort=%s&top=%" PRIu64,
 			   options[STACKS_PID].count, options[STACKS_SORT].string,
 			   options[STACKS_TOP].count);
-	exit_code = command_ask(global, CLIENT_GET, path, stacks_show);
+	view.stacks_whole = options[STACKS_FULL].is_set;
+	exit_code = command_ask_sites(global, path, stacks_show, &view);
 	free(path);
 	return exit_code;
 }
