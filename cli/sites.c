@@ -78,6 +78,16 @@ static void sites_show_completeness(const struct render *render, const cJSON *an
 	}
 }
 
+static void sites_show_pending(const struct render *render, const cJSON *answer)
+{
+	double pending = json_number(answer, "pending_frames");
+
+	if (pending > 0)
+		render_labelled(render, RENDER_WARNING, "  names", SITES_TEXT_COLUMN,
+				"of %s frames they are still being looked up: ask again",
+				number_count(pending).text);
+}
+
 void sites_show_account(const struct render *render, const cJSON *answer)
 {
 	double sites_total = json_number(answer, "sites_total");
@@ -97,6 +107,7 @@ void sites_show_account(const struct render *render, const cJSON *answer)
 			number_count(sites_total).text, sites_total == 1 ? "" : "s");
 	sites_show_sampling(render, answer);
 	sites_show_completeness(render, answer);
+	sites_show_pending(render, answer);
 	free(outstanding);
 	free(objects);
 }

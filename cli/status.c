@@ -47,6 +47,15 @@ static void status_show_unwind(const struct render *render, const cJSON *unwind)
 				 number_count(refused).text);
 }
 
+static void status_show_naming(const struct render *render, const cJSON *naming)
+{
+	double waiting = json_number(naming, "waiting_frames");
+
+	if (waiting > 0)
+		render_labelled(render, RENDER_PLAIN, "  names", STATUS_TEXT_COLUMN,
+				"of %s frames still to be looked up", number_count(waiting).text);
+}
+
 static void status_show_self(const struct render *render, const cJSON *answer)
 {
 	double uptime_seconds = json_number(answer, "uptime_seconds");
@@ -61,6 +70,7 @@ static void status_show_self(const struct render *render, const cJSON *answer)
 			number_bytes(json_number(answer, "rss_bytes")).text,
 			number_bytes(json_number(answer, "symbol_cache_bytes")).text,
 			number_bytes(json_number(answer, "bpf_memory_bytes")).text);
+	status_show_naming(render, json_child(answer, "naming"));
 	status_show_unwind(render, json_child(answer, "unwind"));
 }
 

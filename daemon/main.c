@@ -5,6 +5,7 @@
 #include "governor.h"
 #include "instance.h"
 #include "log.h"
+#include "naming.h"
 #include "notify.h"
 #include "options.h"
 #include "serve/serve.h"
@@ -28,12 +29,16 @@
 /* Files that modules may hold open; well below the descriptor limit that main raises. */
 #define MODULES_MAX 8192
 
+/* Frames whose names are looked up before anybody asks: large programs bring a few thousand. */
+#define WANTED_FRAMES_MAX 16384
+
 struct daemon {
 	struct options options;
 	struct config config;
 	struct state state;
 	struct worker *worker;
 	struct loop *unwinder;
+	struct naming *naming;
 	struct server *server;
 	int instance_fd, signal_fd, timer_fd, epoll_fd;
 	double watchdog_seconds, watchdog_sent_seconds;
@@ -234,12 +239,13 @@ static int open_state(struct daemon *daemon)
 	state->unwind_bytes_max = config->unwind_tables_bytes;
 	state->modules = module_cache_new(config->symbol_cache_bytes, MODULES_MAX);
 	state->postmortems = postmortem_list_new(config->ooms_max, config->sites_max);
-	state->accounts = account_table_new(state->object, config->ended_targets_max);
+	state->namer = namer_new(WANTED_FRAMES_MAX);
+	state->accounts = account_table_new(state->object, state->namer, config->ended_targets_max);
 	state->targets = state->modules
 				 ? target_table_new(state->object, state->modules, state->backend,
 						    config->unwind_tables_bytes)
 				 : NULL;
-	if (!state->postmortems || !state->accounts || !state->targets) {
+	if (!state->namer || !state->postmortems || !state->accounts || !state->targets) {
 		log_write(LOG_ERROR, "out of memory");
 		return -ENOMEM;
 	}
@@ -257,6 +263,7 @@ static int open_threads(struct daemon *daemon)
 {
 	int error = unwinder_start(&daemon->state, &daemon->unwinder);
 
+	error = error ? error : naming_start(&daemon->state, &daemon->naming);
 	error = error ? error : worker_start(&daemon->state, &daemon->worker);
 	if (error)
 		log_write(LOG_ERROR, "cannot start a thread: %s", strerror(-error));
@@ -389,6 +396,8 @@ static void close_all(struct daemon *daemon)
 {
 	struct state *state = &daemon->state;
 
+	/* First, since answers wait for it. */
+	naming_stop(daemon->naming);
 	server_stop(daemon->server);
 	worker_stop(daemon->worker);
 	unwinder_stop(state, daemon->unwinder);
@@ -397,6 +406,7 @@ static void close_all(struct daemon *daemon)
 	retry_list_clear(&state->retries);
 	postmortem_list_free(state->postmortems);
 	account_table_free(state->accounts);
+	namer_free(state->namer);
 	if (state->modules)
 		module_cache_free(state->modules);
 	probe_object_close(state->object);

@@ -10,13 +10,15 @@
 /* Mappings of one process: Linux itself allows 65,530 by default (vm.max_map_count). */
 #define MAPPINGS_MAX 262144
 
-struct account_table *account_table_new(struct probe_object *object, size_t ended_max)
+struct account_table *account_table_new(struct probe_object *object, struct namer *namer,
+					size_t ended_max)
 {
 	struct account_table *table = calloc(1, sizeof(*table));
 
 	if (!table)
 		return NULL;
 	table->object = object;
+	table->namer = namer;
 	table->ended_max = ended_max;
 	table->by_number = calloc(probe_object_limits(object)->sites_max, sizeof(struct site *));
 	if (!table->by_number) {

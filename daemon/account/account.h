@@ -62,8 +62,12 @@ struct account {
 
 struct account_table;
 
-/* ended_max: accounts kept after their end, oldest go first. */
-struct account_table *account_table_new(struct probe_object *object, size_t ended_max);
+/*
+ * ended_max: accounts kept after their end, oldest go first. The namer, which is borrowed, hears of
+ * each new stack.
+ */
+struct account_table *account_table_new(struct probe_object *object, struct namer *namer,
+					size_t ended_max);
 void account_table_free(struct account_table *table);
 
 /*

@@ -53,6 +53,8 @@ void account_handle_stack(struct account_table *table, struct target_table *targ
 		target->is_attach_due = target->is_space_due = true;
 	target_refresh_space_if_due(target);
 	site->stack = normalise(target, event);
+	if (site->stack)
+		stack_want_names(site->stack, table->namer);
 }
 
 /*

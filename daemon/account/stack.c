@@ -75,6 +75,20 @@ void stack_name_code(struct stack *stack, struct address_space *space)
 	}
 }
 
+/* A return address: the call itself lies before it. */
+uint64_t stack_frame_call_offset(const struct stack_frame *frame)
+{
+	return frame->offset - 1;
+}
+
+void stack_want_names(const struct stack *stack, struct namer *namer)
+{
+	for (uint32_t i = 0; i < stack->frame_count; i++)
+		if (stack->frames[i].module)
+			namer_want(namer, stack->frames[i].module,
+				   stack_frame_call_offset(&stack->frames[i]));
+}
+
 void stack_free(struct stack *stack)
 {
 	if (!stack)

@@ -8,6 +8,7 @@
 
 #include "record.h"
 #include "symbol/address_space.h"
+#include "symbol/namer.h"
 
 /* Beside enum record_stack_end: the stack could not be had. */
 #define STACK_END_LOST RECORD_STACK_ENDS_COUNT
@@ -37,6 +38,10 @@ struct stack *stack_new(struct address_space *space, const uint64_t *addresses,
 			size_t address_count, uint32_t end, bool *has_unknown);
 /* Names code in no file that had no name yet: a process may state it later. */
 void stack_name_code(struct stack *stack, struct address_space *space);
+/* Has the names of its frames looked up, for when they are asked for. */
+void stack_want_names(const struct stack *stack, struct namer *namer);
+/* Where the name of a frame that has a module is to be looked up. */
+uint64_t stack_frame_call_offset(const struct stack_frame *frame);
 void stack_free(struct stack *stack);
 
 #endif

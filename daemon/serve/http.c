@@ -277,12 +277,6 @@ static bool send_on_errand(struct http *http, struct MHD_Connection *connection,
 	return true;
 }
 
-/* What changes something may take a while: probes are attached and taken out. */
-static bool is_slow(const struct http *http, const char *method)
-{
-	return http->options.listener == LISTENER_UNIX && strcmp(method, MHD_HTTP_METHOD_GET) != 0;
-}
-
 static enum MHD_Result answer(struct http *http, struct MHD_Connection *connection,
 			      const char *method, struct request *request)
 {
@@ -297,7 +291,7 @@ static enum MHD_Result answer(struct http *http, struct MHD_Connection *connecti
 		request->is_under_way = true;
 		pthread_mutex_unlock(&http->lock);
 		clients_begin_answer(http->clients, client);
-		if (is_slow(http, method) &&
+		if (routes_is_slow(http->options.listener, method, request->target) &&
 		    send_on_errand(http, connection, method, request, client_viewer(client)))
 			return MHD_YES;
 	}

@@ -20,6 +20,7 @@ static void encode_frame(struct json *json, const struct answer_frame *frame)
 	else
 		json_null(json, "line");
 	json_bool(json, "inlined", frame->is_inlined);
+	json_bool(json, "pending", frame->is_pending);
 	json_close_object(json);
 }
 
@@ -81,6 +82,7 @@ void json_sites(struct json *json, const char *key, const struct answer_sites *a
 	json_double(json, "outstanding_bytes_stderr", answer->outstanding_bytes_stderr);
 	json_double(json, "outstanding_objects", answer->outstanding_objects);
 	json_uint64(json, "sites_total", answer->sites_total);
+	json_uint64(json, "pending_frames", answer->pending_frames);
 	json_open_array(json, "sites");
 	for (size_t i = 0; i < answer->site_count; i++)
 		encode_site(json, &answer->sites[i], answer->has_verdicts);

@@ -27,6 +27,17 @@ static void encode_backends(struct json *json, const struct answer_status *answe
 	json_close_array(json);
 }
 
+static void encode_naming(struct json *json, const struct answer_naming *naming)
+{
+	json_open_object(json, "naming");
+	json_uint64(json, "waiting_frames", naming->waiting_frames);
+	json_uint64(json, "named_frames_total", naming->named_frames_total);
+	json_uint64(json, "dropped_frames_total", naming->dropped_frames_total);
+	json_uint64(json, "pending_frames_total", naming->pending_frames_total);
+	json_double(json, "cpu_seconds_total", naming->cpu_seconds_total);
+	json_close_object(json);
+}
+
 static void encode_unwind(struct json *json, const struct answer_unwind *unwind)
 {
 	json_open_object(json, "unwind");
@@ -54,6 +65,7 @@ void json_status(struct json *json, const struct answer_status *answer)
 	json_uint64(json, "rss_bytes", answer->rss_bytes);
 	json_uint64(json, "bpf_memory_bytes", answer->bpf_memory_bytes);
 	json_uint64(json, "symbol_cache_bytes", answer->symbol_cache_bytes);
+	encode_naming(json, &answer->naming);
 	encode_unwind(json, &answer->unwind);
 	json_uint64(json, "oom_kills_total", answer->oom_kills_total);
 	json_uint64(json, "ended_over_budget_total", answer->ended_over_budget_total);

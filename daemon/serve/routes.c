@@ -17,25 +17,28 @@ static const struct route {
 	unsigned int listeners; /* a set of enum listener_kind */
 	unsigned int arguments; /* a set of enum request_argument */
 	void (*handle)(const struct exchange *exchange, struct response *response);
+	bool is_slow;
 } routes[] = {
-	{"GET", "/-/healthy", BOTH, 0, handle_healthy},
-	{"GET", "/-/ready", BOTH, 0, handle_ready},
-	{"GET", "/metrics", BOTH, 0, handle_metrics},
-	{"GET", "/api/v1/status", BOTH, 0, handle_status},
-	{"GET", "/api/v1/doctor", UNIX, 0, handle_doctor},
-	{"GET", "/api/v1/processes", UNIX, TOP, handle_processes},
-	{"GET", "/api/v1/processes/{pid}", UNIX, 0, handle_process},
-	{"GET", "/api/v1/processes/{pid}/leaks", UNIX, TOP | REQUEST_ARGUMENT_ALL, handle_leaks},
-	{"GET", "/api/v1/processes/{pid}/stacks", UNIX, TOP | REQUEST_ARGUMENT_SORT, handle_stacks},
+	{"GET", "/-/healthy", BOTH, 0, handle_healthy, false},
+	{"GET", "/-/ready", BOTH, 0, handle_ready, false},
+	{"GET", "/metrics", BOTH, 0, handle_metrics, false},
+	{"GET", "/api/v1/status", BOTH, 0, handle_status, false},
+	{"GET", "/api/v1/doctor", UNIX, 0, handle_doctor, false},
+	{"GET", "/api/v1/processes", UNIX, TOP, handle_processes, false},
+	{"GET", "/api/v1/processes/{pid}", UNIX, 0, handle_process, false},
+	{"GET", "/api/v1/processes/{pid}/leaks", UNIX, TOP | REQUEST_ARGUMENT_ALL, handle_leaks,
+	 true},
+	{"GET", "/api/v1/processes/{pid}/stacks", UNIX, TOP | REQUEST_ARGUMENT_SORT, handle_stacks,
+	 true},
 	{"PUT", "/api/v1/processes/{pid}/watch", UNIX,
 	 REQUEST_ARGUMENT_INTERVAL | REQUEST_ARGUMENT_LEASE | REQUEST_ARGUMENT_LEASE_ID |
 		 REQUEST_ARGUMENT_BUDGET | REQUEST_ARGUMENT_FORCE | REQUEST_ARGUMENT_RETRY,
-	 handle_watch},
-	{"DELETE", "/api/v1/processes/{pid}/watch", UNIX, REQUEST_ARGUMENT_LEASE_ID,
-	 handle_unwatch},
-	{"GET", "/api/v1/targets", UNIX, 0, handle_targets},
-	{"GET", "/api/v1/ooms", UNIX, 0, handle_ooms},
-	{"GET", "/api/v1/ooms/{id}", UNIX, 0, handle_oom},
+	 handle_watch, true},
+	{"DELETE", "/api/v1/processes/{pid}/watch", UNIX, REQUEST_ARGUMENT_LEASE_ID, handle_unwatch,
+	 true},
+	{"GET", "/api/v1/targets", UNIX, 0, handle_targets, false},
+	{"GET", "/api/v1/ooms", UNIX, 0, handle_ooms, true},
+	{"GET", "/api/v1/ooms/{id}", UNIX, 0, handle_oom, true},
 };
 
 static bool has_method(const struct route *route, const char *method)
@@ -89,6 +92,25 @@ static void refuse_method(const struct exchange *exchange, struct response *resp
 	snprintf(message, sizeof(message), "this path does not take %.20s; it takes %s",
 		 exchange->method, response->allow);
 	response_set_error(response, RESPONSE_METHOD_NOT_ALLOWED, message);
+}
+
+bool routes_is_slow(enum listener_kind listener, const char *method, const char *target)
+{
+	struct request_target parts;
+	struct request_error error = {0};
+
+	if (request_split(target, strlen(target), &parts, &error))
+		return false;
+	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+		const struct route *route = &routes[i];
+		const char *segment = NULL;
+		size_t segment_length = 0;
+
+		if (route->is_slow && route->listeners & listener && has_method(route, method) &&
+		    request_match(&parts, route->pattern, &segment, &segment_length))
+			return true;
+	}
+	return false;
 }
 
 void routes_answer(struct exchange *exchange, struct response *response)

@@ -28,6 +28,11 @@ struct exchange {
 	struct request_arguments arguments;
 };
 
+/*
+ * Whether the answer may take a while: probes are attached or taken out, names looked up. Target as
+ * in struct exchange.
+ */
+bool routes_is_slow(enum listener_kind listener, const char *method, const char *target);
 /* Fills the response, whatever was asked. */
 void routes_answer(struct exchange *exchange, struct response *response);
 

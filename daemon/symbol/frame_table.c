@@ -16,22 +16,22 @@ static struct frame_entry *slot_find(struct frame_entry *slots, size_t slot_coun
 	return &slots[index];
 }
 
-bool frame_table_find(const struct frame_table *table, uint64_t file_offset,
-		      struct symbol_frames *frames)
+enum symbol_state frame_table_find(const struct frame_table *table, uint64_t file_offset,
+				   struct symbol_frames *frames)
 {
 	const struct frame_entry *slot;
 
 	if (!table->slot_count)
-		return false;
+		return SYMBOL_UNKNOWN;
 	slot = slot_find(table->slots, table->slot_count, file_offset);
 	if (!slot->is_used)
-		return false;
+		return SYMBOL_UNKNOWN;
 	if (slot->inlined_count)
 		memcpy(frames->names, slot->inlined,
 		       slot->inlined_count * sizeof(frames->names[0]));
 	frames->names[slot->inlined_count] = slot->name;
 	frames->count = slot->inlined_count + 1;
-	return true;
+	return slot->is_complete ? SYMBOL_COMPLETE : SYMBOL_FUNCTION_ALONE;
 }
 
 static bool table_grow(struct frame_table *table)
@@ -67,22 +67,25 @@ static bool copy_inlined(struct frame_entry *entry, const struct symbol_frames *
 }
 
 void frame_table_put(struct frame_table *table, uint64_t file_offset,
-		     const struct symbol_frames *frames)
+		     const struct symbol_frames *frames, enum symbol_state state)
 {
 	struct frame_entry entry = {
 		.file_offset = file_offset,
 		.name = frames->names[frames->count - 1],
 		.is_used = true,
+		.is_complete = state == SYMBOL_COMPLETE,
 	};
 	struct frame_entry *slot;
 
 	if (table->used >= table->slot_count / 2 && !table_grow(table))
 		return;
 	slot = slot_find(table->slots, table->slot_count, file_offset);
-	if (slot->is_used || !copy_inlined(&entry, frames))
+	if (slot->is_used && (slot->is_complete || !entry.is_complete))
 		return;
+	if (!copy_inlined(&entry, frames))
+		return;
+	table->used += !slot->is_used;
 	*slot = entry;
-	table->used++;
 	table->inlined_count += entry.inlined_count;
 }
 

@@ -88,12 +88,14 @@ static int index_unit(struct inline_table *table, const struct elf_layout *layou
 	return adding.error;
 }
 
-static int index_units(struct inline_table *table, const struct elf_layout *layout)
+static int index_units(struct inline_table *table, const struct elf_layout *layout,
+		       const bool *is_cancelled)
 {
 	uint64_t offset = 0;
 	int error = 0;
 
-	while (!error && table->unit_count < UNITS_MAX) {
+	while (!error && table->unit_count < UNITS_MAX &&
+	       !__atomic_load_n(is_cancelled, __ATOMIC_RELAXED)) {
 		struct dwarf_unit unit;
 		int found = dwarf_unit_read_header(&table->sections, offset, &unit);
 
@@ -108,7 +110,7 @@ static int index_units(struct inline_table *table, const struct elf_layout *layo
 }
 
 int inline_table_build(const struct symbol_file *file, const struct elf_layout *layout,
-		       size_t bytes_max, struct inline_table **table)
+		       size_t bytes_max, const bool *is_cancelled, struct inline_table **table)
 {
 	struct inline_table *built = calloc(1, sizeof(*built));
 	int error;
@@ -122,7 +124,7 @@ int inline_table_build(const struct symbol_file *file, const struct elf_layout *
 	error = debug_sections_find(file, bytes_max * INFLATED_SHARES, section_names,
 				    DWARF_SECTION_COUNT, built->sections.items);
 	if (!error)
-		error = index_units(built, layout);
+		error = index_units(built, layout, is_cancelled);
 	if (error == -ENOMEM) {
 		inline_table_free(built);
 		return error;

@@ -36,11 +36,11 @@ struct inline_chain {
 /*
  * layout is that of the module's own file, which the debug information needn't be in; the file
  * stays open. A quarter of bytes_max is for the index, half for units that are kept, and as much
- * again for sections that must be inflated. A damaged file gives what could be read of it. 0 or
- * -ENOMEM.
+ * again for sections that must be inflated. A damaged file gives what could be read of it, and so
+ * does one that is cancelled, by any thread, meanwhile. 0 or -ENOMEM.
  */
 int inline_table_build(const struct symbol_file *file, const struct elf_layout *layout,
-		       size_t bytes_max, struct inline_table **table);
+		       size_t bytes_max, const bool *is_cancelled, struct inline_table **table);
 void inline_table_free(struct inline_table *table);
 size_t inline_table_bytes(const struct inline_table *table);
 

@@ -168,7 +168,8 @@ static int add_unit(struct line_table *table, const struct elf_layout *layout,
 	return error;
 }
 
-static int add_units(struct line_table *table, const struct elf_layout *layout)
+static int add_units(struct line_table *table, const struct elf_layout *layout,
+		     const bool *is_cancelled)
 {
 	size_t strings_bytes;
 	uint64_t bytes;
@@ -180,7 +181,8 @@ static int add_units(struct line_table *table, const struct elf_layout *layout)
 	error = read_strings(table, &strings, &strings_bytes);
 	for (uint64_t offset = 0; !error && offset < table->sections[LINE_ROWS].bytes;
 	     offset += bytes) {
-		if (read_unit_length(table, offset, &bytes))
+		if (__atomic_load_n(is_cancelled, __ATOMIC_RELAXED) ||
+		    read_unit_length(table, offset, &bytes))
 			break;
 		if (bytes <= UNIT_MAX_BYTES) {
 			struct unit_place place = {.offset = offset, .bytes = (uint32_t)bytes};
@@ -193,7 +195,7 @@ static int add_units(struct line_table *table, const struct elf_layout *layout)
 }
 
 int line_table_build(const struct symbol_file *file, const struct elf_layout *layout,
-		     size_t bytes_max, struct line_table **table)
+		     size_t bytes_max, const bool *is_cancelled, struct line_table **table)
 {
 	struct line_table *built = calloc(1, sizeof(*built));
 	uint64_t inflated_max;
@@ -210,7 +212,7 @@ int line_table_build(const struct symbol_file *file, const struct elf_layout *la
 	error = debug_sections_find(file, inflated_max, section_names, LINE_SECTION_COUNT,
 				    built->sections);
 	if (!error)
-		error = add_units(built, layout);
+		error = add_units(built, layout, is_cancelled);
 	if (error == -ENOMEM) {
 		line_table_free(built);
 		return error;

@@ -15,10 +15,11 @@ struct line_table;
  * layout is that of the module's own file, which the lines needn't be in; the file stays open. Half
  * of bytes_max is for the index, half for decoded units; where sections are compressed, four
  * times as much is for their inflated copies. A damaged file gives what could be
- * read of it, possibly an empty table, so that it isn't read again and again. Returns 0 or -ENOMEM.
+ * read of it, possibly an empty table, so that it isn't read again and again. So does one that is
+ * cancelled, by any thread, meanwhile. Returns 0 or -ENOMEM.
  */
 int line_table_build(const struct symbol_file *file, const struct elf_layout *layout,
-		     size_t bytes_max, struct line_table **table);
+		     size_t bytes_max, const bool *is_cancelled, struct line_table **table);
 void line_table_free(struct line_table *table);
 size_t line_table_bytes(const struct line_table *table);
 

@@ -31,31 +31,100 @@ int module_fd(const struct module *module)
 	return module->fd;
 }
 
+uint64_t module_file_bytes(const struct module *module)
+{
+	return module->layout.file_bytes;
+}
+
+static enum symbol_state find_known(struct module *module, uint64_t file_offset,
+				    struct symbol_frames *frames)
+{
+	enum symbol_state state;
+
+	pthread_mutex_lock(&module->names.lock);
+	state = frame_table_find(&module->names.frames, file_offset, frames);
+	pthread_mutex_unlock(&module->names.lock);
+	return state;
+}
+
+static void put_known(struct module *module, uint64_t file_offset,
+		      const struct symbol_frames *frames, enum symbol_state state)
+{
+	pthread_mutex_lock(&module->names.lock);
+	frame_table_put(&module->names.frames, file_offset, frames, state);
+	pthread_mutex_unlock(&module->names.lock);
+}
+
+enum symbol_state module_find_known(struct module *module, uint64_t file_offset,
+				    struct symbol_frames *frames, bool *is_stale)
+{
+	enum symbol_state state;
+
+	pthread_mutex_lock(&module->names.lock);
+	state = frame_table_find(&module->names.frames, file_offset, frames);
+	*is_stale = module_is_search_due(module);
+	pthread_mutex_unlock(&module->names.lock);
+	if (state == SYMBOL_COMPLETE)
+		module_cache_touch(module);
+	return state;
+}
+
 /* What can't be found is left out: the rest is worth having. */
-static struct symbol_frames find_names(struct module *module, uint64_t file_offset)
+static void find_names(struct module *module, uint64_t file_offset, enum symbol_state known,
+		       struct symbol_frames *frames)
+{
+	uint64_t address;
+
+	if (known == SYMBOL_UNKNOWN)
+		*frames = (struct symbol_frames){.count = 1};
+	if (elf_layout_address(&module->layout, file_offset, &address))
+		return;
+	if (known == SYMBOL_UNKNOWN)
+		module_find_function(module, address, &frames->names[0]);
+	module_find_line(module, address, &frames->names[0]);
+	module_find_inlined(module, address, frames);
+}
+
+static void find_function(struct module *module, uint64_t file_offset)
 {
 	struct symbol_frames frames = {.count = 1};
 	uint64_t address;
 
-	if (!elf_layout_address(&module->layout, file_offset, &address)) {
+	if (find_known(module, file_offset, &frames) != SYMBOL_UNKNOWN)
+		return;
+	frames = (struct symbol_frames){.count = 1};
+	if (!elf_layout_address(&module->layout, file_offset, &address))
 		module_find_function(module, address, &frames.names[0]);
-		module_find_line(module, address, &frames.names[0]);
-		module_find_inlined(module, address, &frames);
-	}
-	return frames;
+	put_known(module, file_offset, &frames, SYMBOL_FUNCTION_ALONE);
+}
+
+void module_symbolize_functions(struct module *module, const uint64_t *file_offsets, size_t count)
+{
+	size_t tables_bytes;
+
+	pthread_mutex_lock(&module->lock);
+	module_search_again(module);
+	for (size_t i = 0; !module->tables.lines && i < count; i++)
+		find_function(module, file_offsets[i]);
+	tables_bytes = module_tables_bytes(&module->tables);
+	pthread_mutex_unlock(&module->lock);
+
+	module_cache_account(module, tables_bytes);
 }
 
 int module_symbolize_inlined(struct module *module, uint64_t file_offset,
 			     struct symbol_frames *frames)
 {
 	struct symbol_frames found;
+	enum symbol_state known;
 	size_t tables_bytes;
 
 	pthread_mutex_lock(&module->lock);
 	module_search_again(module);
-	if (!frame_table_find(&module->tables.frames, file_offset, &found)) {
-		found = find_names(module, file_offset);
-		frame_table_put(&module->tables.frames, file_offset, &found);
+	known = find_known(module, file_offset, &found);
+	if (known != SYMBOL_COMPLETE) {
+		find_names(module, file_offset, known, &found);
+		put_known(module, file_offset, &found, SYMBOL_COMPLETE);
 	}
 	tables_bytes = module_tables_bytes(&module->tables);
 	pthread_mutex_unlock(&module->lock);

@@ -35,6 +35,13 @@ struct symbol_frames {
 	struct symbol_name names[SYMBOL_INLINED_MAX + 1]; /* innermost first */
 };
 
+/* How much is known of the names at one code address. */
+enum symbol_state {
+	SYMBOL_UNKNOWN,        /* nobody has looked yet */
+	SYMBOL_FUNCTION_ALONE, /* the symbol is known, or that there is none */
+	SYMBOL_COMPLETE,       /* all that can be known, which may be nothing */
+};
+
 /*
  * bytes_max bounds what the cache keeps in memory (names, tables); modules_max bounds open files
  * (a few for each).
@@ -42,6 +49,8 @@ struct symbol_frames {
  */
 struct module_cache *module_cache_new(size_t bytes_max, size_t modules_max);
 void module_cache_free(struct module_cache *cache);
+/* Tables that are being made are left unfinished, and names missing from now on: for the end. */
+void module_cache_cancel(struct module_cache *cache);
 /* Bytes held now, for memwatchd's own metrics. */
 size_t module_cache_bytes(const struct module_cache *cache);
 
@@ -89,5 +98,19 @@ int module_symbolize(struct module *module, uint64_t file_offset, struct symbol_
  */
 int module_symbolize_inlined(struct module *module, uint64_t file_offset,
 			     struct symbol_frames *frames);
+/*
+ * Looks up the functions alone of many addresses, which takes little while debug information may
+ * take seconds. Does nothing of a module whose debug information has been read.
+ */
+void module_symbolize_functions(struct module *module, const uint64_t *file_offsets, size_t count);
+/*
+ * What these have found before: reads no file, and waits for nobody who does. *frames is filled in
+ * unless the state is unknown; count is then 1 and all names empty where nothing could be found.
+ * *is_stale: it is time for another look, because a debug file that was missing may be there.
+ */
+enum symbol_state module_find_known(struct module *module, uint64_t file_offset,
+				    struct symbol_frames *frames, bool *is_stale);
+/* Of its file, which says how much work it may be. */
+uint64_t module_file_bytes(const struct module *module);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -31,11 +32,26 @@ static size_t module_own_bytes(const struct module *module)
 	return sizeof(*module) + strlen(module->path) + 1;
 }
 
+static int names_init(struct module_names *names)
+{
+	*names = (struct module_names){.search_due_seconds = INFINITY, .offered_root_fd = -1};
+	return -pthread_mutex_init(&names->lock, NULL);
+}
+
+static void names_destroy(struct module_names *names)
+{
+	frame_table_clear(&names->frames);
+	if (names->offered_root_fd >= 0)
+		close(names->offered_root_fd);
+	pthread_mutex_destroy(&names->lock);
+}
+
 static void module_free(struct module *module)
 {
 	if (!module)
 		return;
-	module_tables_clear(&module->tables);
+	module_tables_close(&module->tables);
+	names_destroy(&module->names);
 	pthread_mutex_destroy(&module->lock);
 	if (module->fd >= 0)
 		close(module->fd);
@@ -54,6 +70,11 @@ static struct module *module_new(struct module_cache *cache, const struct module
 	if (!module)
 		return NULL;
 	if (pthread_mutex_init(&module->lock, NULL)) {
+		free(module);
+		return NULL;
+	}
+	if (names_init(&module->names)) {
+		pthread_mutex_destroy(&module->lock);
 		free(module);
 		return NULL;
 	}
@@ -108,7 +129,8 @@ static void cache_remove(struct module_cache *cache, struct module *module, stru
 {
 	list_remove(cache, module);
 	cache->module_count--;
-	cache->module_bytes -= module_own_bytes(module) + module->tables_bytes;
+	cache->module_bytes -=
+		module_own_bytes(module) + module->tables_bytes + module->names_bytes;
 	module->next = *removed;
 	*removed = module;
 }
@@ -140,6 +162,11 @@ void module_cache_free(struct module_cache *cache)
 	free(cache);
 }
 
+void module_cache_cancel(struct module_cache *cache)
+{
+	__atomic_store_n(&cache->is_cancelled, true, __ATOMIC_RELAXED);
+}
+
 static size_t cache_bytes(const struct module_cache *cache)
 {
 	return sizeof(*cache) + cache->module_bytes + cache->names.bytes;
@@ -156,23 +183,43 @@ size_t module_cache_bytes(const struct module_cache *cache)
 	return bytes;
 }
 
-/* Clears tables of held modules, longest unused first, until the rest fits. */
-static void evict_tables(struct module_cache *cache, void (*clear)(struct module_tables *tables))
+/* Tables that are being searched, or made, stay. */
+static void clear_tables(struct module_cache *cache, struct module *module)
+{
+	if (!module->tables_bytes || pthread_mutex_trylock(&module->lock))
+		return;
+	module_tables_clear(&module->tables);
+	cache->module_bytes -= module->tables_bytes;
+	module->tables_bytes = 0;
+	pthread_mutex_unlock(&module->lock);
+}
+
+static void clear_names(struct module_cache *cache, struct module *module)
+{
+	pthread_mutex_lock(&module->names.lock);
+	frame_table_clear(&module->names.frames);
+	pthread_mutex_unlock(&module->names.lock);
+	cache->module_bytes -= module->names_bytes;
+	module->names_bytes = 0;
+}
+
+/* Clears something of held modules, longest unused first, until the rest fits. */
+static void evict(struct module_cache *cache, const struct module *spared,
+		  void (*clear)(struct module_cache *cache, struct module *module))
 {
 	struct module *module = cache->oldest;
 
-	for (; module && cache_bytes(cache) > cache->bytes_max; module = module->previous) {
-		if (!module->tables_bytes || pthread_mutex_trylock(&module->lock))
-			continue;
-		clear(&module->tables);
-		cache->module_bytes -= module->tables_bytes;
-		module->tables_bytes = module_tables_bytes(&module->tables);
-		cache->module_bytes += module->tables_bytes;
-		pthread_mutex_unlock(&module->lock);
-	}
+	for (; module && cache_bytes(cache) > cache->bytes_max; module = module->previous)
+		if (module != spared)
+			clear(cache, module);
 }
 
-static void cache_evict(struct module_cache *cache, struct module **removed)
+/*
+ * Of the module in use the names go first: without its tables each further one would cost as much
+ * as all of them.
+ */
+static void cache_evict(struct module_cache *cache, const struct module *used,
+			struct module **removed)
 {
 	struct module *module = cache->oldest;
 
@@ -183,8 +230,10 @@ static void cache_evict(struct module_cache *cache, struct module **removed)
 			cache_remove(cache, module, removed);
 		module = newer;
 	}
-	evict_tables(cache, module_tables_clear_sources);
-	evict_tables(cache, module_tables_clear);
+	evict(cache, used, clear_tables);
+	evict(cache, used, clear_names);
+	evict(cache, NULL, clear_names);
+	evict(cache, NULL, clear_tables);
 }
 
 const char *module_cache_intern(struct module_cache *cache, const char *name)
@@ -197,6 +246,23 @@ const char *module_cache_intern(struct module_cache *cache, const char *name)
 	return interned;
 }
 
+static size_t names_bytes(struct module *module)
+{
+	size_t bytes;
+
+	pthread_mutex_lock(&module->names.lock);
+	bytes = frame_table_bytes(&module->names.frames);
+	pthread_mutex_unlock(&module->names.lock);
+	return bytes;
+}
+
+void module_cache_touch(struct module *module)
+{
+	pthread_mutex_lock(&module->cache->lock);
+	list_touch(module->cache, module);
+	pthread_mutex_unlock(&module->cache->lock);
+}
+
 /*
  * Another thread may have used the module, or evicted its tables, since the size was taken: then
  * the account is off until the module is used again.
@@ -207,10 +273,12 @@ void module_cache_account(struct module *module, size_t tables_bytes)
 	struct module *removed = NULL;
 
 	pthread_mutex_lock(&cache->lock);
-	cache->module_bytes += tables_bytes - module->tables_bytes;
+	cache->module_bytes -= module->tables_bytes + module->names_bytes;
 	module->tables_bytes = tables_bytes;
+	module->names_bytes = names_bytes(module);
+	cache->module_bytes += module->tables_bytes + module->names_bytes;
 	list_touch(cache, module);
-	cache_evict(cache, &removed);
+	cache_evict(cache, module, &removed);
 	pthread_mutex_unlock(&cache->lock);
 	modules_free(removed);
 }
@@ -312,7 +380,7 @@ static int find_or_add(struct module_cache *cache, const struct module_file *fil
 	}
 	module->references++;
 	list_touch(cache, module);
-	cache_evict(cache, removed);
+	cache_evict(cache, module, removed);
 	*result = module;
 	return 0;
 }

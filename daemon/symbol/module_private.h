@@ -2,8 +2,9 @@
 /*
  * What the module cache and the modules share.
  *
- * Locks: a module's lock guards its tables, the cache's lock everything else. Who has a module's
- * lock may take the cache's; who has the cache's may only try a module's.
+ * Locks: a module's lock guards its tables, and is held for as long as files are read; its names'
+ * lock guards what others look at meanwhile; the cache's lock everything else. They are taken in
+ * the order module, cache, names; who has the cache's may only try a module's.
  */
 #ifndef MEMWATCH_SYMBOL_MODULE_PRIVATE_H
 #define MEMWATCH_SYMBOL_MODULE_PRIVATE_H
@@ -34,11 +35,18 @@ struct module_tables {
 	/* Files that complete the module's own. */
 	struct symbol_file debug;    /* its separate debug file */
 	struct symbol_file unpacked; /* its .gnu_debugdata, in memory */
-	bool is_searched;            /* the debug file was looked for ... */
-	double searched_seconds;     /* ... then */
+	bool is_searched;            /* the debug file was looked for */
 	struct line_table *lines;
 	struct inline_table *inlines;
+};
+
+/* Held for moments only. */
+struct module_names {
+	pthread_mutex_t lock;
 	struct frame_table frames;
+	bool is_settled;           /* no debug file is missed: it is there, or none is needed */
+	double search_due_seconds; /* else when to look for it again (monotonic); INFINITY: never */
+	int offered_root_fd;       /* where it may be too; -1: none */
 };
 
 struct module {
@@ -53,27 +61,34 @@ struct module {
 	struct module_tables tables; /* guarded by lock */
 	int root_fd; /* so is this: of a process that has it, where that isn't ours; else -1 */
 
+	struct module_names names;
+
 	/* Guarded by the cache's lock. */
 	struct module *next, *previous; /* most recently used first */
 	size_t references;
-	size_t tables_bytes; /* as counted in the cache */
+	size_t tables_bytes, names_bytes; /* as counted in the cache */
 };
 
 struct module_cache {
 	pthread_mutex_t lock;
 	size_t bytes_max, modules_max;
+	bool is_cancelled; /* atomic */
 	struct module *newest, *oldest;
 	size_t module_count;
-	size_t module_bytes; /* of modules and their tables */
+	size_t module_bytes; /* of modules, their tables and names */
 	struct string_pool names;
 };
 
 /* Another process has a copy of the file: the debug file may be where that one has its files. */
 void module_offer_root(struct module *module, int root_fd);
 void module_tables_init(struct module_tables *tables);
-/* Forgets what names are found in, and keeps the names that were found. */
-void module_tables_clear_sources(struct module_tables *tables);
+/*
+ * Forgets what takes memory. The debug file stays open: the process that had it may be gone, and
+ * its files with it.
+ */
 void module_tables_clear(struct module_tables *tables);
+/* The debug file too. */
+void module_tables_close(struct module_tables *tables);
 size_t module_tables_bytes(const struct module_tables *tables);
 
 /*
@@ -81,6 +96,8 @@ size_t module_tables_bytes(const struct module_tables *tables);
  * the names that were found without it. These three with the module's lock.
  */
 void module_search_again(struct module *module);
+/* Whether it is time for that. With the names' lock. */
+bool module_is_search_due(const struct module *module);
 /* Fill in what they find: 0, -ENOENT, other -errno. */
 int module_find_function(struct module *module, uint64_t address, struct symbol_name *name);
 int module_find_line(struct module *module, uint64_t address, struct symbol_name *name);
@@ -96,5 +113,7 @@ const char *module_cache_intern(struct module_cache *cache, const char *name);
 /* The module was used and its tables have this size now; evicts others, or these, if that is much.
  */
 void module_cache_account(struct module *module, size_t tables_bytes);
+/* It was used. */
+void module_cache_touch(struct module *module);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -38,7 +39,7 @@ static void close_file(struct symbol_file *file)
 	*file = no_file;
 }
 
-void module_tables_clear_sources(struct module_tables *tables)
+void module_tables_clear(struct module_tables *tables)
 {
 	symbol_table_free(tables->symbols);
 	line_table_free(tables->lines);
@@ -46,15 +47,13 @@ void module_tables_clear_sources(struct module_tables *tables)
 	tables->symbols = NULL;
 	tables->lines = NULL;
 	tables->inlines = NULL;
-	close_file(&tables->debug);
 	close_file(&tables->unpacked);
-	tables->is_searched = false;
 }
 
-void module_tables_clear(struct module_tables *tables)
+void module_tables_close(struct module_tables *tables)
 {
-	module_tables_clear_sources(tables);
-	frame_table_clear(&tables->frames);
+	module_tables_clear(tables);
+	close_file(&tables->debug);
 }
 
 size_t module_tables_bytes(const struct module_tables *tables)
@@ -62,7 +61,7 @@ size_t module_tables_bytes(const struct module_tables *tables)
 	return (tables->symbols ? symbol_table_bytes(tables->symbols) : 0) +
 	       (tables->lines ? line_table_bytes(tables->lines) : 0) +
 	       (tables->inlines ? inline_table_bytes(tables->inlines) : 0) +
-	       (size_t)tables->unpacked.bytes + frame_table_bytes(&tables->frames);
+	       (size_t)tables->unpacked.bytes;
 }
 
 static struct symbol_file own_file(const struct module *module)
@@ -78,52 +77,105 @@ static bool is_stripped(const struct module *module)
 	       !elf_file_has_section(&file, ".debug_line");
 }
 
+static void close_root(int *root_fd)
+{
+	if (*root_fd >= 0)
+		close(*root_fd);
+	*root_fd = -1;
+}
+
+static void adopt_offered_root(struct module *module)
+{
+	struct module_names *names = &module->names;
+
+	pthread_mutex_lock(&names->lock);
+	if (names->offered_root_fd >= 0) {
+		close_root(&module->root_fd);
+		module->root_fd = names->offered_root_fd;
+		names->offered_root_fd = -1;
+	}
+	pthread_mutex_unlock(&names->lock);
+}
+
+/* Of a search that has ended so; offers that came too late are forgotten. */
+static void plan_next_search(struct module *module, bool is_settled)
+{
+	struct module_names *names = &module->names;
+
+	pthread_mutex_lock(&names->lock);
+	names->is_settled = is_settled;
+	if (is_settled)
+		close_root(&names->offered_root_fd);
+	if (is_settled)
+		names->search_due_seconds = INFINITY;
+	else if (names->offered_root_fd < 0)
+		names->search_due_seconds = clock_monotonic_seconds() + SEARCH_AGAIN_SECONDS;
+	pthread_mutex_unlock(&names->lock);
+}
+
 /* memwatch watches 64-bit processes: nobody asks for the names of others' code. */
 static void search_debug_file(struct module *module)
 {
 	struct module_tables *tables = &module->tables;
-	const struct debug_file_wanted wanted = {
+	bool is_needed = module->layout.word_bits == 64 && is_stripped(module);
+	struct debug_file_wanted wanted = {
 		.file = own_file(module),
 		.build_id = module->layout.build_id,
 		.path = module->path,
-		.root_fd = module->root_fd,
 		.owner = module->identity.owner,
 	};
 
 	tables->is_searched = true;
-	tables->searched_seconds = clock_monotonic_seconds();
-	if (module->layout.word_bits == 64 && is_stripped(module))
+	adopt_offered_root(module);
+	wanted.root_fd = module->root_fd;
+	if (is_needed)
 		debug_file_open(&wanted, &tables->debug);
+	plan_next_search(module, !is_needed || tables->debug.fd >= 0);
+}
+
+bool module_is_search_due(const struct module *module)
+{
+	return module->names.search_due_seconds < INFINITY &&
+	       clock_monotonic_seconds() >= module->names.search_due_seconds;
+}
+
+static void forget_names(struct module *module)
+{
+	pthread_mutex_lock(&module->names.lock);
+	frame_table_clear(&module->names.frames);
+	pthread_mutex_unlock(&module->names.lock);
 }
 
 void module_search_again(struct module *module)
 {
 	struct module_tables *tables = &module->tables;
+	bool is_due;
 
-	if (!tables->is_searched || tables->debug.fd >= 0 ||
-	    (tables->searched_seconds > 0 &&
-	     clock_monotonic_seconds() - tables->searched_seconds < SEARCH_AGAIN_SECONDS))
+	pthread_mutex_lock(&module->names.lock);
+	is_due = module_is_search_due(module);
+	pthread_mutex_unlock(&module->names.lock);
+	if (!tables->is_searched || !is_due)
 		return;
 	search_debug_file(module);
-	if (tables->debug.fd >= 0) {
-		module_tables_clear(tables);
-		search_debug_file(module);
-	}
+	if (tables->debug.fd < 0)
+		return;
+	module_tables_clear(tables);
+	forget_names(module);
 }
 
 void module_offer_root(struct module *module, int root_fd)
 {
+	struct module_names *names = &module->names;
 	int duplicate;
 
-	pthread_mutex_lock(&module->lock);
-	duplicate = module->tables.debug.fd < 0 ? fcntl(root_fd, F_DUPFD_CLOEXEC, 0) : -1;
+	pthread_mutex_lock(&names->lock);
+	duplicate = names->is_settled ? -1 : fcntl(root_fd, F_DUPFD_CLOEXEC, 0);
 	if (duplicate >= 0) {
-		if (module->root_fd >= 0)
-			close(module->root_fd);
-		module->root_fd = duplicate;
-		module->tables.searched_seconds = 0;
+		close_root(&names->offered_root_fd);
+		names->offered_root_fd = duplicate;
+		names->search_due_seconds = 0;
 	}
-	pthread_mutex_unlock(&module->lock);
+	pthread_mutex_unlock(&names->lock);
 }
 
 static const struct symbol_file *debug_file(struct module *module)
@@ -193,7 +245,7 @@ static int build_lines(struct module *module)
 	if (!elf_file_has_section(&file, ".debug_line") && debug_file(module)->fd >= 0)
 		file = module->tables.debug;
 	return line_table_build(&file, &module->layout, module->cache->bytes_max / LINES_SHARE,
-				&module->tables.lines);
+				&module->cache->is_cancelled, &module->tables.lines);
 }
 
 int module_find_line(struct module *module, uint64_t address, struct symbol_name *name)
@@ -224,7 +276,7 @@ static int build_inlines(struct module *module)
 	if (!elf_file_has_section(&file, ".debug_info") && debug_file(module)->fd >= 0)
 		file = module->tables.debug;
 	return inline_table_build(&file, &module->layout, module->cache->bytes_max / INLINES_SHARE,
-				  &module->tables.inlines);
+				  &module->cache->is_cancelled, &module->tables.inlines);
 }
 
 /* Gives a name the line of a place where it calls what was inlined. */

@@ -28,6 +28,7 @@ struct answer_frame {
 	const char *file;     /* NULL: unknown */
 	uint32_t line;        /* 0: unknown */
 	bool is_inlined;      /* part of the next frame's code, at the same offset */
+	bool is_pending;      /* a later answer may have more names of it */
 };
 
 struct answer_site {
@@ -89,6 +90,7 @@ struct answer_sites {
 	struct answer_site *sites;
 	size_t site_count;
 	size_t sites_total;    /* before --top and the verdict filter */
+	size_t pending_frames; /* of the sites here */
 	double overhead_share; /* estimated probe time per second of wall time; < 0: not calibrated
 				*/
 };
@@ -228,6 +230,15 @@ struct answer_backend {
 	const char *reason; /* of the state, which outlives the answer; NULL when it works */
 };
 
+/* The names of frames, which a thread looks up. */
+struct answer_naming {
+	uint64_t waiting_frames;
+	uint64_t named_frames_total;
+	uint64_t dropped_frames_total; /* too many were waiting: looked up once asked for */
+	uint64_t pending_frames_total; /* answered before all of their names were known */
+	double cpu_seconds_total;
+};
+
 /* The unwind tables in the kernel. */
 struct answer_unwind {
 	uint64_t modules, bytes, bytes_max;
@@ -249,6 +260,7 @@ struct answer_status {
 	uint64_t rss_bytes;         /* of memwatchd itself */
 	uint64_t bpf_memory_bytes;  /* of all its maps, as the kernel says */
 	uint64_t symbol_cache_bytes;
+	struct answer_naming naming;
 	struct answer_unwind unwind;
 	struct answer_map *maps;
 	size_t map_count;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* oom: who was killed for want of memory, and what it held. */
+#include "clock.h"
 #include "view/sites.h"
 #include "view/state.h"
 #include "view/view.h"
@@ -70,6 +71,7 @@ int view_ooms(struct state *state, const struct view_viewer *viewer, uint64_t id
 {
 	struct answer_ooms *made = calloc(1, sizeof(*made));
 	struct gathered_sites **gathered;
+	double until_seconds;
 	size_t count;
 	int error;
 
@@ -82,9 +84,10 @@ int view_ooms(struct state *state, const struct view_viewer *viewer, uint64_t id
 	error = gathered && made->ooms ? gather(state, viewer, id, made, gathered) : -ENOMEM;
 	made->oom_kills_total = probe_object_host_counters(state->object)->oom_kills;
 	pthread_mutex_unlock(&state->lock);
+	until_seconds = clock_monotonic_seconds() + NAMES_SECONDS_MAX;
 	for (size_t i = 0; gathered && i < count; i++)
 		if (gathered[i])
-			made->ooms[i].sites = sites_name(gathered[i]);
+			made->ooms[i].sites = sites_name(gathered[i], state->namer, until_seconds);
 	free(gathered);
 	if (!error && id && !made->oom_count)
 		error = -ENOENT;

@@ -239,14 +239,63 @@ static struct answer_frame *add_frame(struct answer_site *site, size_t *capacity
 	return &site->frames[site->frame_count++];
 }
 
-/* One of the stack is several of the answer where functions were inlined. */
-static int name_frame(const struct stack_frame *frame, struct answer_site *site, size_t *capacity)
+/* The frames of all sites, each once; NULL when out of memory. */
+static struct name_query *collect_frames(const struct gathered_sites *gathered)
 {
-	struct symbol_frames names = {.count = 1, .names[0].function = frame->function};
+	struct name_query *query = name_query_new();
+	int error = query ? 0 : -ENOMEM;
 
-	/* A return address: the call itself lies before it. */
+	for (size_t i = 0; i < gathered->site_count && !error; i++) {
+		const struct stack *stack = gathered->sites[i].site.stack;
+
+		for (uint32_t j = 0; stack && j < stack->frame_count && !error; j++) {
+			const struct stack_frame *frame = &stack->frames[j];
+
+			if (frame->module &&
+			    name_query_add(query, frame->module, stack_frame_call_offset(frame)) ==
+				    -ENOMEM)
+				error = -ENOMEM;
+		}
+	}
+	if (!error)
+		return query;
+	name_query_free(query);
+	return NULL;
+}
+
+/* What a frame of a stack is called. */
+struct frame_names {
+	const struct symbol_name *names; /* innermost first; NULL: none is known */
+	size_t count;
+	bool is_pending;
+};
+
+static struct frame_names find_names(const struct name_query *query,
+				     const struct stack_frame *frame)
+{
+	const struct named_frame *named =
+		name_query_find(query, frame->module, stack_frame_call_offset(frame));
+
+	if (!named)
+		return (struct frame_names){0};
+	return (struct frame_names){.names = named->names,
+				    .count = named->name_count,
+				    .is_pending = named->state != SYMBOL_COMPLETE};
+}
+
+/* One of the stack is several of the answer where functions were inlined. */
+static int name_frame(const struct name_query *query, const struct stack_frame *frame,
+		      struct answer_site *site, size_t *capacity)
+{
+	const struct symbol_name unnamed = {.function = frame->function};
+	struct frame_names names = {0};
+
 	if (frame->module)
-		module_symbolize_inlined(frame->module, frame->offset - 1, &names);
+		names = find_names(query, frame);
+	if (!names.count) {
+		names.names = &unnamed;
+		names.count = 1;
+	}
 	for (size_t i = 0; i < names.count; i++) {
 		struct answer_frame *answer = add_frame(site, capacity);
 
@@ -260,11 +309,12 @@ static int name_frame(const struct stack_frame *frame, struct answer_site *site,
 		answer->file = names.names[i].file;
 		answer->line = names.names[i].line;
 		answer->is_inlined = i + 1 < names.count;
+		answer->is_pending = names.is_pending;
 	}
 	return 0;
 }
 
-static void name_site(struct answer_site *site)
+static void name_site(const struct name_query *query, struct answer_site *site)
 {
 	const struct stack *stack = site->stack;
 	size_t capacity;
@@ -276,26 +326,39 @@ static void name_site(struct answer_site *site)
 	if (!site->frames)
 		return;
 	for (uint32_t i = 0; i < stack->frame_count; i++)
-		if (name_frame(&stack->frames[i], site, &capacity))
+		if (name_frame(query, &stack->frames[i], site, &capacity))
 			return;
 }
 
-struct answer_sites *sites_name(struct gathered_sites *gathered)
+static void count_pending(const struct answer_site *site, struct answer_sites *answer)
+{
+	for (size_t i = 0; i < site->frame_count; i++)
+		answer->pending_frames += site->frames[i].is_pending;
+}
+
+struct answer_sites *sites_name(struct gathered_sites *gathered, struct namer *namer,
+				double until_seconds)
 {
 	struct answer_sites *answer;
+	struct name_query *query;
 
 	if (!gathered)
 		return NULL;
+	query = collect_frames(gathered);
 	answer = gathered->answer;
 	answer->sites = calloc(gathered->site_count + 1, sizeof(*answer->sites));
-	if (!answer->sites) {
+	if (!query || !answer->sites) {
+		name_query_free(query);
 		gathered_free(gathered);
 		return NULL;
 	}
+	namer_ask(namer, query, until_seconds);
 	for (size_t i = 0; i < gathered->site_count; i++) {
-		name_site(&gathered->sites[i].site);
+		name_site(query, &gathered->sites[i].site);
 		answer->sites[answer->site_count++] = gathered->sites[i].site;
+		count_pending(&gathered->sites[i].site, answer);
 	}
+	name_query_free(query);
 	free(gathered->sites);
 	free(gathered);
 	return answer;
@@ -315,6 +378,6 @@ int view_sites(struct state *state, const struct view_viewer *viewer, pid_t pid,
 	pthread_mutex_unlock(&state->lock);
 	if (error)
 		return error;
-	*answer = sites_name(gathered);
+	*answer = sites_name(gathered, state->namer, clock_monotonic_seconds() + NAMES_SECONDS_MAX);
 	return *answer ? 0 : -ENOMEM;
 }

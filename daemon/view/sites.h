@@ -14,8 +14,15 @@ struct gathered_sites;
 
 struct gathered_sites *sites_gather(struct state *state, struct account *account,
 				    const struct view_sites_options *options);
-/* NULL when out of memory (or when gathered is NULL). */
-struct answer_sites *sites_name(struct gathered_sites *gathered);
+/*
+ * Waits until a time on the monotonic clock at most, for names that nobody has looked up yet. NULL
+ * when out of memory (or when gathered is NULL).
+ */
+struct answer_sites *sites_name(struct gathered_sites *gathered, struct namer *namer,
+				double until_seconds);
+
+/* How long an answer waits for names: so much of a file may have to be read for the first one. */
+#define NAMES_SECONDS_MAX 2.0
 
 /* Whether the viewer may see processes of a user. */
 bool viewer_sees(const struct view_viewer *viewer, uid_t uid);

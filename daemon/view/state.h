@@ -24,6 +24,7 @@ struct state {
 	struct probe_backend_choice backends; /* never changes after the start */
 	const struct probe_backend *backend;  /* the chosen one; NULL: nothing can be watched */
 	struct module_cache *modules;
+	struct namer *namer; /* its thread is naming.h's */
 	struct target_table *targets;
 	struct account_table *accounts;
 	struct postmortem_list *postmortems;

@@ -85,6 +85,20 @@ static void fill_backends(const struct state *state, struct answer_status *answe
 	}
 }
 
+static struct answer_naming read_naming(const struct state *state)
+{
+	struct namer_statistics statistics;
+
+	namer_read_statistics(state->namer, &statistics);
+	return (struct answer_naming){
+		.waiting_frames = statistics.waiting_frames,
+		.named_frames_total = statistics.named_frames,
+		.dropped_frames_total = statistics.dropped_frames,
+		.pending_frames_total = statistics.pending_frames,
+		.cpu_seconds_total = statistics.cpu_seconds,
+	};
+}
+
 int status_fill(struct state *state, struct answer_status *answer)
 {
 	const struct unwind_statistics *unwind = target_unwind_statistics(state->targets);
@@ -104,6 +118,7 @@ int status_fill(struct state *state, struct answer_status *answer)
 		.bpf_memory_bytes = probe_object_memory_bytes(state->object) + unwind->bytes +
 				    unwind->space_bytes,
 		.symbol_cache_bytes = module_cache_bytes(state->modules),
+		.naming = read_naming(state),
 		.unwind = {.modules = unwind->modules,
 			   .bytes = unwind->bytes,
 			   .bytes_max = state->unwind_bytes_max,

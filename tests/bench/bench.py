@@ -13,6 +13,7 @@ intervals; other tools' probes on the same libc falsify ratios: those tools are 
   pairs      malloc+free loops: unprobed, three empty probes (the limit), memwatch exact and
              sampled, a bpftrace script that does the same job
   unwind     a stack of 30 frames, over the same stack read word by word; making unwind tables
+  names      naming 10,000 distinct frames of which nothing is known
   pipeline   a pandas/NumPy program, watched from its start with default settings
   bystander  programs that are not watched, beside one that is; and a fork of a watched one
   answer     `leaks` over 1,000,000 outstanding blocks of 10,000 sites: time, and the daemon's RSS
@@ -40,6 +41,7 @@ import figure_attach
 import figure_budget
 import figure_bystander
 import figure_idle
+import figure_names
 import figure_pairs
 import figure_pipeline
 import figure_probes
@@ -52,6 +54,7 @@ FIGURES = [
     figure_pairs,
     figure_allocators,
     figure_unwind,
+    figure_names,
     figure_pipeline,
     figure_bystander,
     figure_answer,

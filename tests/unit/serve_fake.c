@@ -63,7 +63,8 @@ static void fill_site(struct answer_site *site, bool has_verdict)
 		.file = "x.c",
 		.line = 42,
 	};
-	site->frames[1] = (struct answer_frame){.kind = "native", .build_id = ""};
+	site->frames[1] =
+		(struct answer_frame){.kind = "native", .build_id = "", .is_pending = true};
 }
 
 struct answer_sites *fake_sites(size_t site_count, bool has_verdicts)

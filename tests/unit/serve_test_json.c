@@ -93,7 +93,8 @@ static void assert_string(const cJSON *object, const char *name, const char *val
 	"incomplete_reason lost_events stacks_taken stacks_to_root losses ended end_reason " \
 	"end_detail "                                                                        \
 	"overhead_share " COST_CONTROL_FIELDS " outstanding_bytes "                          \
-	"outstanding_bytes_stderr outstanding_objects sites_total sites"
+	"outstanding_bytes_stderr outstanding_objects sites_total "                          \
+	"pending_frames sites"
 
 static void test_leaks_has_the_documented_fields(void **state)
 {
@@ -113,7 +114,7 @@ static void test_leaks_has_the_documented_fields(void **state)
 	assert_string(site, "verdict", "leak");
 	assert_string(site, "kind", "block");
 	assert_fields(first(site, "stack"),
-		      "kind function module build_id offset file line inlined");
+		      "kind function module build_id offset file line inlined pending");
 	cJSON_Delete(json);
 }
 
@@ -140,6 +141,7 @@ static void test_what_is_unknown_of_a_frame_is_null(void **state)
 	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
 		assert_true(cJSON_IsNull(get(frame, unknown[i])));
 	assert_true(cJSON_IsFalse(get(frame, "inlined")));
+	assert_true(cJSON_IsTrue(get(frame, "pending")));
 	cJSON_Delete(json);
 }
 
@@ -247,11 +249,12 @@ static void test_status_and_doctor_have_the_documented_fields(void **state)
 	cJSON *doctor = answer_json("GET", "/api/v1/doctor");
 
 	(void)state;
-	assert_fields(status, "version start_time uptime_seconds backend attach_backends_tried "
-			      "targets targets_max targets_reporting "
-			      "cpu_seconds rss_bytes bpf_memory_bytes symbol_cache_bytes unwind "
-			      "oom_kills_total ended_over_budget_total intervals_raised_total "
-			      "events_total maps losses");
+	assert_fields(status,
+		      "version start_time uptime_seconds backend attach_backends_tried "
+		      "targets targets_max targets_reporting "
+		      "cpu_seconds rss_bytes bpf_memory_bytes symbol_cache_bytes naming unwind "
+		      "oom_kills_total ended_over_budget_total intervals_raised_total "
+		      "events_total maps losses");
 	assert_fields(first(status, "attach_backends_tried"), "name works reason");
 	assert_fields(get(status, "maps"), "blocks");
 	assert_fields(get(get(status, "maps"), "blocks"), "used max");

@@ -2,7 +2,7 @@
 /* Names of stripped files: from what they keep packed, and from the debug file they were split off.
  */
 #include "symbol/debug_file.h"
-#include "symbol/module.h"
+#include "symbol/module_private.h"
 #include "symbol_program.h"
 
 #include <errno.h>
@@ -406,6 +406,33 @@ static void test_names_of_a_debug_file_survive_eviction(void **state)
 	stripped_remove(&stripped);
 }
 
+/* As of a container that has ended: what could be opened while it ran stays open. */
+static void test_names_of_a_debug_file_that_has_gone_are_found(void **state)
+{
+	struct stripped stripped, self = {.program.path = "/proc/self/exe", .root = "/"};
+	struct module_cache *cache = module_cache_new(80000, 8);
+	struct module *module, *other;
+	struct symbol_name name;
+
+	(void)state;
+	stripped_build(&stripped, BUILD "sha1");
+	install_by_build_id(&stripped, "debug");
+	module = get_module(cache, &stripped, "/opt/program");
+	assert_int_equal(module_symbolize(module, stripped.shown, &name), 0);
+	run_command("rm -rf %s/root %s", stripped.program.directory, stripped.program.path);
+	/* Another file takes all the room. */
+	other = get_module(cache, &self, "/opt/other");
+	for (uint64_t i = 0; i < 1000; i++)
+		module_symbolize(other, i * 79, &name);
+	assert_null(module->tables.symbols);
+	assert_int_equal(module_symbolize(module, stripped.hidden, &name), 0);
+	assert_string_equal(name.function, "hidden");
+	module_release(module);
+	module_release(other);
+	module_cache_free(cache);
+	stripped_remove(&stripped);
+}
+
 /* ---- The link's section ---- */
 
 static void assert_no_link(const char *bytes, size_t size)
@@ -455,6 +482,7 @@ int main(void)
 		cmocka_unit_test(test_places_that_are_no_files_do_no_harm),
 		cmocka_unit_test(test_debug_file_may_be_where_another_copy_is),
 		cmocka_unit_test(test_names_of_a_debug_file_survive_eviction),
+		cmocka_unit_test(test_names_of_a_debug_file_that_has_gone_are_found),
 		cmocka_unit_test(test_debug_links_are_taken_apart),
 	};
 

@@ -73,6 +73,8 @@ ANSWERS = {
         "attach_backends_tried": [{"name": "session", "works": True, "reason": None}],
         "targets": 1, "targets_max": 64, "targets_reporting": 0, "cpu_seconds": 12.5,
         "rss_bytes": 20000000, "bpf_memory_bytes": 30000000, "symbol_cache_bytes": 1000000,
+        "naming": {"waiting_frames": 12, "named_frames_total": 345, "dropped_frames_total": 0,
+                   "pending_frames_total": 6, "cpu_seconds_total": 0.25},
         "unwind": {"modules": 12, "bytes": 3000000, "bytes_max": 67108864, "builds_total": 14,
                    "build_seconds_total": 0.12, "refused_modules_total": 1},
         "oom_kills_total": 1, "ended_over_budget_total": 2, "intervals_raised_total": 3,
