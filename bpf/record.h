@@ -353,6 +353,85 @@ struct record_unwind_space {
 #define RECORD_UNWIND_SERIAL_BITS             17
 #define RECORD_UNWIND_SERIAL(account, serial) ((__u64)(account) << 32 | (serial))
 
+/*
+ * ---- Python (layouts and code objects: daemon/python/, walker: bpf/python.h) ----
+ *
+ * A Python frame is the address of its code object and where in the bytecode it is, in one word.
+ * The frames that one call of the interpreter's evaluation function runs belong together: the
+ * outermost of them is marked as its entry.
+ */
+#define RECORD_PYTHON_FRAMES_MAX 127
+
+#define RECORD_PYTHON_INSTRUCTION_BITS 19
+#define RECORD_PYTHON_INSTRUCTION_MAX  ((1U << RECORD_PYTHON_INSTRUCTION_BITS) - 1)
+/* Code objects lie at multiples of 8, below 2^47. */
+#define RECORD_PYTHON_CODE(word)     ((word) >> (RECORD_PYTHON_INSTRUCTION_BITS + 1) << 3)
+#define RECORD_PYTHON_IS_ENTRY(word) ((word)&1)
+/* Byte offset / 2 + 1; 0: before the first instruction, or beyond what the word holds. */
+#define RECORD_PYTHON_INSTRUCTION(word) ((word) >> 1 & RECORD_PYTHON_INSTRUCTION_MAX)
+#define RECORD_PYTHON_WORD(code, instruction, is_entry)                                           \
+	((__u64)(code) >> 3 << (RECORD_PYTHON_INSTRUCTION_BITS + 1) | (__u64)(instruction) << 1 | \
+	 (is_entry))
+
+/* How a frame says where it is. */
+enum record_python_instruction {
+	RECORD_PYTHON_BYTE_INDEX, /* an int, in bytes; -1 before the first (to 3.9) */
+	RECORD_PYTHON_UNIT_INDEX, /* an int, in units of two bytes (3.10) */
+	RECORD_PYTHON_POINTER,    /* into the code object (from 3.11) */
+};
+
+/* How the outermost frame of a call of the evaluation function is known. */
+enum record_python_entry {
+	RECORD_PYTHON_ENTRY_EACH, /* each frame has a call of its own (to 3.10) */
+	RECORD_PYTHON_ENTRY_FLAG, /* by a byte that isn't 0 (3.11) */
+	/* by the next frame, which is none of Python's: its owner byte is entry_owner or more (from
+	 * 3.12) */
+	RECORD_PYTHON_ENTRY_OWNER,
+};
+
+/* Why there are no further Python frames. */
+enum record_python_end {
+	RECORD_PYTHON_END_NONE,       /* the stack passes no call of an evaluation function */
+	RECORD_PYTHON_END_ROOT,       /* all of its calls have their frames */
+	RECORD_PYTHON_END_TRUNCATED,  /* deeper than RECORD_PYTHON_FRAMES_MAX */
+	RECORD_PYTHON_END_NO_THREAD,  /* no interpreter knows the thread */
+	RECORD_PYTHON_END_UNREADABLE, /* a frame isn't there, or not in memory */
+	RECORD_PYTHON_END_MISMATCH,   /* the chain of frames ends before the calls do */
+	RECORD_PYTHON_ENDS_COUNT,
+};
+
+/* Evaluation functions have a hot and a cold part. */
+#define RECORD_PYTHON_EVAL_RANGES_MAX 4
+
+/* A target's interpreter. Written by the daemon, read by BPF. Index: slot. Offsets in bytes. */
+struct record_python {
+	__u64 runtime; /* address of _PyRuntime; 0: there is none */
+	__u32 account; /* it is this account's */
+	__u32 runtime_interpreters;
+	__u32 interpreter_next;
+	__u32 interpreter_threads;
+	__u32 thread_next;
+	__u32 thread_id;
+	__u32 thread_frame;
+	__u32 cframe_frame;
+	__u32 frame_code;
+	__u32 frame_previous;
+	__u32 frame_instruction;
+	__u32 frame_owner;
+	__u32 code_instructions;
+	__u8 has_cframe;
+	__u8 instruction_kind; /* enum record_python_instruction */
+	__u8 entry_kind;       /* enum record_python_entry */
+	__u8 entry_owner;
+	__u8 frame_code_mask; /* bits that are no address */
+	__u8 zero[7];
+	/* Where the code of its evaluation function is mapped; unused ones are empty. */
+	struct record_python_range {
+		__u64 start;
+		__u64 end; /* exclusive */
+	} eval_ranges[RECORD_PYTHON_EVAL_RANGES_MAX];
+};
+
 /* ---- Events through the ring buffer ---- */
 
 enum record_event_kind {

@@ -70,7 +70,7 @@ void stack_name_code(struct stack *stack, struct address_space *space)
 	for (uint32_t i = 0; i < stack->frame_count; i++) {
 		struct stack_frame *frame = &stack->frames[i];
 
-		if (!frame->module && !frame->function)
+		if (!frame->module && !frame->code && !frame->function)
 			frame->function = address_space_code_name(space, frame->offset - 1);
 	}
 }
@@ -96,5 +96,7 @@ void stack_free(struct stack *stack)
 	for (uint32_t i = 0; i < stack->frame_count; i++)
 		if (stack->frames[i].module)
 			module_release(stack->frames[i].module);
+		else if (stack->frames[i].code)
+			python_code_release(stack->frames[i].code);
 	free(stack);
 }

@@ -6,6 +6,7 @@
 #ifndef MEMWATCH_ACCOUNT_STACK_H
 #define MEMWATCH_ACCOUNT_STACK_H
 
+#include "python/code.h"
 #include "record.h"
 #include "symbol/address_space.h"
 #include "symbol/namer.h"
@@ -17,6 +18,10 @@ struct stack_frame {
 	struct module *module; /* held; NULL: in no file */
 	uint64_t offset;       /* of the return address in the file; without a module the address */
 	const char *function;  /* without a module, as its process names it; NULL: unknown */
+	/* A Python frame has this instead of a module, held; offset is in its bytecode, in bytes.
+	 */
+	struct python_code *code;
+	uint32_t line; /* of a Python frame; 0: unknown */
 };
 
 struct stack {

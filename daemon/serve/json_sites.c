@@ -11,6 +11,8 @@ static void encode_frame(struct json *json, const struct answer_frame *frame)
 	json_open_object(json, NULL);
 	json_string(json, "kind", frame->kind);
 	json_string(json, "function", frame->function);
+	if (frame->qualified_name)
+		json_string(json, "qualified_name", frame->qualified_name);
 	json_string(json, "module", frame->module);
 	json_string(json, "build_id", null_if_empty(frame->build_id));
 	json_uint64(json, "offset", frame->offset);

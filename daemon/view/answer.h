@@ -20,15 +20,16 @@ struct stack; /* account/stack.h */
  * to the module from the site's stack, which holds it. Ten thousand sites share them so.
  */
 struct answer_frame {
-	const char *kind;     /* "native" */
-	const char *function; /* NULL: unknown */
-	const char *module;   /* NULL: in no file (JIT code…) */
-	const char *build_id; /* NULL or "": none */
-	uint64_t offset;      /* file offset in module; the address itself without a module */
-	const char *file;     /* NULL: unknown */
-	uint32_t line;        /* 0: unknown */
-	bool is_inlined;      /* part of the next frame's code, at the same offset */
-	bool is_pending;      /* a later answer may have more names of it */
+	const char *kind;           /* "native", "python" */
+	const char *function;       /* NULL: unknown */
+	const char *qualified_name; /* of a Python function; NULL: there is none */
+	const char *module;         /* NULL: in no file (JIT code…), or Python */
+	const char *build_id;       /* NULL or "": none */
+	uint64_t offset;            /* file offset in module; the address itself without a module */
+	const char *file;           /* NULL: unknown */
+	uint32_t line;              /* 0: unknown */
+	bool is_inlined;            /* part of the next frame's code, at the same offset */
+	bool is_pending;            /* a later answer may have more names of it */
 };
 
 struct answer_site {

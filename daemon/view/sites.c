@@ -283,6 +283,22 @@ static struct frame_names find_names(const struct name_query *query,
 				    .is_pending = named->state != SYMBOL_COMPLETE};
 }
 
+static int name_python_frame(const struct stack_frame *frame, struct answer_site *site,
+			     size_t *capacity)
+{
+	struct answer_frame *answer = add_frame(site, capacity);
+
+	if (!answer)
+		return -ENOMEM;
+	answer->kind = "python";
+	answer->offset = frame->offset;
+	answer->function = python_code_function(frame->code);
+	answer->qualified_name = python_code_qualified_name(frame->code);
+	answer->file = python_code_file(frame->code);
+	answer->line = frame->line;
+	return 0;
+}
+
 /* One of the stack is several of the answer where functions were inlined. */
 static int name_frame(const struct name_query *query, const struct stack_frame *frame,
 		      struct answer_site *site, size_t *capacity)
@@ -290,6 +306,8 @@ static int name_frame(const struct name_query *query, const struct stack_frame *
 	const struct symbol_name unnamed = {.function = frame->function};
 	struct frame_names names = {0};
 
+	if (frame->code)
+		return name_python_frame(frame, site, capacity);
 	if (frame->module)
 		names = find_names(query, frame);
 	if (!names.count) {
