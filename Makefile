@@ -9,6 +9,8 @@ CLANG   ?= clang
 BPFTOOL ?= $(firstword $(wildcard /usr/lib/linux-tools/*/bpftool /usr/local/sbin/bpftool \
 	/usr/sbin/bpftool /sbin/bpftool) bpftool)
 STRIP   ?= llvm-strip
+# A target that failed half-way is no target.
+.DELETE_ON_ERROR:
 
 ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
 

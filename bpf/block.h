@@ -4,6 +4,7 @@
 #define MEMWATCH_BLOCK_H
 
 #include "call.h"
+#include "python.h"
 #include "site.h"
 #include "unwind.h"
 
@@ -100,6 +101,7 @@ static __always_inline __u32 call_site(const struct call *call, struct thread_st
 		return_address = hash;
 	stack_pointer += sizeof(__u64) * call->is_exit;
 	hash = unwind_take(call, return_address, stack_pointer, state);
+	hash = python_take(call, state, hash);
 	handle = site_find(state, hash, call->slot, call->account, call->control->sites_max,
 			   call->counters);
 	unwind_count(call, state);

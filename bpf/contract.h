@@ -123,6 +123,7 @@ static __always_inline __u32 contract_site(const struct call *call, struct threa
 	__u64 hash = unwind_take(call, PT_REGS_IP(call->ctx) + 1, PT_REGS_SP(call->ctx), state);
 	__u32 handle;
 
+	hash = python_take(call, state, hash);
 	handle = site_find(state, hash, call->slot, call->account, call->control->sites_max,
 			   call->counters);
 	unwind_count(call, state);

@@ -114,6 +114,10 @@ struct uprobe_task {
 	struct return_instance *return_instances;
 };
 
+struct thread_struct {
+	unsigned long fsbase;
+};
+
 struct task_struct {
 	int pid;
 	int tgid;
@@ -129,6 +133,7 @@ struct task_struct {
 	const struct cred *cred;
 	struct css_set *cgroups;
 	struct uprobe_task *utask;
+	struct thread_struct thread;
 	char comm[16];
 };
 

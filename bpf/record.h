@@ -362,6 +362,9 @@ struct record_unwind_space {
  */
 #define RECORD_PYTHON_FRAMES_MAX 127
 
+/* Native frames, then those of Python. A power of two. */
+#define RECORD_STACK_WORDS_MAX 256
+
 #define RECORD_PYTHON_INSTRUCTION_BITS 19
 #define RECORD_PYTHON_INSTRUCTION_MAX  ((1U << RECORD_PYTHON_INSTRUCTION_BITS) - 1)
 /* Code objects lie at multiples of 8, below 2^47. */
@@ -451,14 +454,19 @@ struct record_event {
 	__u32 pid; /* thread group */
 };
 
-/* A site was made: this is its stack, innermost frame first, as return addresses. */
+/*
+ * A site was made: this is its stack, innermost frame first: as return addresses, and behind them as
+ * RECORD_PYTHON_WORD()s.
+ */
 struct record_event_stack {
 	struct record_event event;
 	__u32 site;
 	__u32 frame_count;
-	__u32 end; /* enum record_stack_end */
+	__u32 end;          /* enum record_stack_end */
+	__u32 python_count; /* of Python frames */
+	__u32 python_end;   /* enum record_python_end */
 	__u32 zero;
-	__u64 frames[RECORD_STACK_FRAMES_MAX]; /* only frame_count of them are sent */
+	__u64 frames[RECORD_STACK_WORDS_MAX]; /* only as many as there are are sent */
 };
 
 /*

@@ -27,15 +27,15 @@ static __always_inline void site_send_stack(struct record_site *site, __u32 numb
 					    struct record_event_stack *stack)
 {
 	__u64 bytes = offsetof(struct record_event_stack, frames);
-	__u32 count = stack->frame_count;
+	__u32 count = stack->frame_count + stack->python_count;
 
 	if (site->is_stack_sent || __sync_lock_test_and_set(&site->is_stack_sent, 1))
 		return;
-	if (count > RECORD_STACK_FRAMES_MAX)
-		count = RECORD_STACK_FRAMES_MAX;
+	if (count > RECORD_STACK_WORDS_MAX - 1)
+		count = RECORD_STACK_WORDS_MAX - 1;
 	/* The compiler may compare a copy, and the verifier of 6.1 doesn't know what that means. */
 	asm volatile("" : "+r"(count));
-	bytes += (count & RECORD_STACK_FRAMES_MAX) * sizeof(stack->frames[0]);
+	bytes += (count & (RECORD_STACK_WORDS_MAX - 1)) * sizeof(stack->frames[0]);
 	stack->event.kind = RECORD_EVENT_STACK;
 	stack->event.slot = slot;
 	stack->event.account = site->account;
@@ -108,18 +108,38 @@ static __always_inline __u32 site_frames_max(__u64 sites, __u64 sites_max)
 	return sites < sites_max - sites_max / 8 ? SHORT_STACK_FRAMES : SHORTEST_STACK_FRAMES;
 }
 
-/* Cuts the stack to so many frames, if it has more; returns the hash of what is left. */
-static __always_inline __u64 site_shorten(struct record_event_stack *stack, __u64 hash,
-					  __u32 frames_max)
+/*
+ * Cuts the stack to so many native and so many Python frames, if it has more; returns the hash of
+ * what is left. frames_max is RECORD_STACK_FRAMES_MAX or one of the short ones.
+ */
+__weak __noinline __u64 site_shorten(struct record_event_stack *stack, __u64 hash, __u32 frames_max)
 {
-	if (stack->frame_count <= frames_max)
+	__u32 native_count;
+
+	if (!stack)
 		return hash;
-	stack->frame_count = frames_max;
+	native_count = stack->frame_count;
+
+	if (frames_max > SHORT_STACK_FRAMES ||
+	    (native_count <= frames_max && stack->python_count <= frames_max))
+		return hash;
+	if (native_count > frames_max)
+		stack->frame_count = frames_max;
+	if (stack->python_count > frames_max)
+		stack->python_count = frames_max;
 	stack->end = RECORD_STACK_END_SHORTENED;
 	hash = stack_hash_begin();
-	for (__u32 i = 0; i < SHORT_STACK_FRAMES; i++)
-		if (i < frames_max)
-			hash = stack_hash_add(hash, stack->frames[i]);
+	for (__u32 i = 0; i < 2 * SHORT_STACK_FRAMES; i++) {
+		__u32 from = i;
+
+		if (i >= stack->frame_count + stack->python_count)
+			break;
+		if (i >= stack->frame_count)
+			from += native_count - stack->frame_count;
+		asm volatile("" : "+r"(from));
+		stack->frames[i] = stack->frames[from & (RECORD_STACK_WORDS_MAX - 1)];
+		hash = stack_hash_add(hash, stack->frames[i]);
+	}
 	return stack_hash_add(hash, stack->end);
 }
 

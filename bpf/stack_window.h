@@ -40,6 +40,30 @@ static __always_inline bool stack_window_move(struct stack_window *window, __u64
 	return true;
 }
 
+/* The whole page: frames of Python's lie next to each other, callers below. */
+static __always_inline bool stack_window_move_page(struct stack_window *window, __u64 address)
+{
+	window->bytes = 0;
+	window->start = address & ~(STACK_WINDOW_BYTES - 1);
+	if (bpf_probe_read_user(window->copy, sizeof(window->copy), (void *)window->start))
+		return false;
+	window->bytes = STACK_WINDOW_BYTES;
+	return true;
+}
+
+/* The same as the next one, of a page that is read as a whole. */
+static __always_inline bool stack_window_read_page(struct stack_window *window, __u64 address,
+						   __u64 *word)
+{
+	if (address & (sizeof(*word) - 1))
+		return false;
+	if (address - window->start >= window->bytes && !stack_window_move_page(window, address))
+		return false;
+	*word = *(__u64 *)(window->copy +
+			   ((address - window->start) & (STACK_WINDOW_BYTES - sizeof(*word))));
+	return true;
+}
+
 /* Reads the word at an address of the stack. Returns whether it is there; words are aligned. */
 static __always_inline bool stack_window_read(struct stack_window *window, __u64 address,
 					      __u64 *word)

@@ -54,6 +54,21 @@ struct unwind_walk {
 	struct stack_window window;
 };
 
+/* A walk along the thread's Python frames. See python.h. */
+struct python_walk {
+	__u64 runtime; /* the interpreter that the thread's state was searched in; 0: it wasn't */
+	/* Where it was found. 0: it wasn't */
+	__u64 first_interpreter, first_thread;
+	__u64 retry_ns; /* it isn't looked for before */
+	__u64 interpreter, thread, frame;
+	__u64 word;
+	__u64 hash;
+	__u32 slot;
+	__u32 calls;   /* of the evaluation function, whose frames are still to be found */
+	__u32 states;  /* looked at */
+	__u32 is_open; /* there may be more calls than were counted */
+};
+
 struct thread_state {
 	__u32 account; /* everything below belongs to this account; another one starts afresh */
 	__u32 depth;   /* of pending */
@@ -70,6 +85,7 @@ struct thread_state {
 	struct pending_call pending[PENDING_CALLS_MAX];
 	struct record_event_stack stack;
 	struct unwind_walk walk;
+	struct python_walk python;
 };
 
 /*

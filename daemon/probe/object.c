@@ -89,6 +89,7 @@ static int configure(struct probe_object *object)
 	bpf_map__set_max_entries(skeleton->maps.target_counters, limits->targets_max);
 	bpf_map__set_max_entries(skeleton->maps.target_hits, limits->targets_max);
 	bpf_map__set_max_entries(skeleton->maps.unwind_spaces, limits->targets_max);
+	bpf_map__set_max_entries(skeleton->maps.python_interpreters, limits->targets_max);
 	bpf_map__set_max_entries(skeleton->maps.events, (uint32_t)limits->ring_buffer_bytes);
 	if (!object->has_safe_allocation) {
 		allocate_elements_at_load(skeleton->maps.blocks);
