@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dispatch.h"
 
+#include "account/code_reading.h"
 #include "clock.h"
 #include "log.h"
 
@@ -93,6 +94,8 @@ void dispatch_event(void *context, const struct record_event *event, size_t byte
 	switch (event->kind) {
 	case RECORD_EVENT_STACK:
 		account_handle_stack(state->accounts, state->targets, (const void *)event);
+		if (code_reading_has_wanted(account_table_code_reading(state->accounts)))
+			state_wake_python_reader(state);
 		break;
 	case RECORD_EVENT_MAPPING:
 		account_handle_mapping(state->accounts, (const void *)event);

@@ -8,6 +8,7 @@
 #include "naming.h"
 #include "notify.h"
 #include "options.h"
+#include "python_reader.h"
 #include "serve/serve.h"
 #include "target/seccomp_trial.h"
 #include "unwinder.h"
@@ -39,6 +40,7 @@ struct daemon {
 	struct worker *worker;
 	struct loop *unwinder;
 	struct naming *naming;
+	struct loop *python_reader;
 	struct server *server;
 	int instance_fd, signal_fd, timer_fd, epoll_fd;
 	double watchdog_seconds, watchdog_sent_seconds;
@@ -235,7 +237,7 @@ static int open_state(struct daemon *daemon)
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	pthread_cond_init(&state->attached, &attributes);
 	pthread_condattr_destroy(&attributes);
-	state->unwinder_wake_fd = -1;
+	state->unwinder_wake_fd = state->python_wake_fd = -1;
 	state->unwind_bytes_max = config->unwind_tables_bytes;
 	state->modules = module_cache_new(config->symbol_cache_bytes, MODULES_MAX);
 	state->postmortems = postmortem_list_new(config->ooms_max, config->sites_max);
@@ -264,6 +266,7 @@ static int open_threads(struct daemon *daemon)
 	int error = unwinder_start(&daemon->state, &daemon->unwinder);
 
 	error = error ? error : naming_start(&daemon->state, &daemon->naming);
+	error = error ? error : python_reader_start(&daemon->state, &daemon->python_reader);
 	error = error ? error : worker_start(&daemon->state, &daemon->worker);
 	if (error)
 		log_write(LOG_ERROR, "cannot start a thread: %s", strerror(-error));
@@ -401,6 +404,7 @@ static void close_all(struct daemon *daemon)
 	server_stop(daemon->server);
 	worker_stop(daemon->worker);
 	unwinder_stop(state, daemon->unwinder);
+	python_reader_stop(state, daemon->python_reader);
 	/* Targets first: their probes go before anything else does. */
 	target_table_free(state->targets);
 	retry_list_clear(&state->retries);

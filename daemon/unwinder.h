@@ -9,7 +9,7 @@
 #include "loop.h"
 #include "view/state.h"
 
-/* From now on state_wake_unwinder() reaches it. 0 or -errno. */
+/* From now on state_wake_followers() reaches it. 0 or -errno. */
 int unwinder_start(struct state *state, struct loop **unwinder);
 /* NULL is fine. */
 void unwinder_stop(struct state *state, struct loop *unwinder);

@@ -101,7 +101,7 @@ static int work(void *context)
 
 	check_debugged(worker->state);
 	is_put_off = attach_all(worker->state);
-	state_wake_unwinder(worker->state);
+	state_wake_followers(worker->state);
 	governor_try_again(worker->state);
 	state_detach_orphans(worker->state);
 	release_debugged(worker->state);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "account/account.h"
 
+#include "account/code_reading.h"
 #include "account/table.h"
 #include "clock.h"
 
@@ -21,11 +22,17 @@ struct account_table *account_table_new(struct probe_object *object, struct name
 	table->namer = namer;
 	table->ended_max = ended_max;
 	table->by_number = calloc(probe_object_limits(object)->sites_max, sizeof(struct site *));
-	if (!table->by_number) {
-		free(table);
+	table->code_reading = code_reading_new();
+	if (!table->by_number || !table->code_reading) {
+		account_table_free(table);
 		return NULL;
 	}
 	return table;
+}
+
+struct code_reading *account_table_code_reading(const struct account_table *table)
+{
+	return table->code_reading;
 }
 
 static void account_free(struct account *account)
@@ -56,6 +63,7 @@ void account_table_free(struct account_table *table)
 	for (size_t i = 0; i < table->count; i++)
 		account_release(table->accounts[i]);
 	free(table->accounts);
+	code_reading_free(table->code_reading);
 	free(table->by_number);
 	free(table->purge_accounts);
 	free(table);

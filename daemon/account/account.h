@@ -61,6 +61,7 @@ struct account {
 };
 
 struct account_table;
+struct code_reading;
 
 /*
  * ended_max: accounts kept after their end, oldest go first. The namer, which is borrowed, hears of
@@ -69,6 +70,8 @@ struct account_table;
 struct account_table *account_table_new(struct probe_object *object, struct namer *namer,
 					size_t ended_max);
 void account_table_free(struct account_table *table);
+/* What reads the code of Python frames. Borrowed. */
+struct code_reading *account_table_code_reading(const struct account_table *table);
 
 /*
  * Begins the account of a target's current program. counters: what its slot had counted when the

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the probes report: new stacks, and mappings that come and go. */
+#include "account/code_reading.h"
+#include "account/python_stack.h"
 #include "account/table.h"
+#include "target/python.h"
 
 #include <string.h>
 #include <sys/mman.h>
@@ -13,7 +16,7 @@ static struct account *living_account(struct account_table *table, const struct 
 	return account && !account->end_reason ? account : NULL;
 }
 
-static struct stack *normalise(struct target *target, const struct record_event_stack *event)
+static struct stack *normalise_native(struct target *target, const struct record_event_stack *event)
 {
 	bool has_unknown;
 	struct stack *stack = stack_new(target->space, (const uint64_t *)event->frames,
@@ -29,6 +32,20 @@ static struct stack *normalise(struct target *target, const struct record_event_
 	stack_free(stack);
 	return stack_new(target->space, (const uint64_t *)event->frames, event->frame_count,
 			 event->end, &has_unknown);
+}
+
+static struct stack *normalise(struct target *target, const struct record_event_stack *event)
+{
+	const uint64_t *words = (const uint64_t *)event->frames;
+	struct python_words python = {.words = words + event->frame_count,
+				      .count = event->python_count,
+				      .end = event->python_end};
+	struct stack *native = normalise_native(target, event);
+
+	if (!native)
+		return NULL;
+	return python_stack_merge(native, words, &python,
+				  target->python ? target->python->interpreter : NULL);
 }
 
 /* Code that has appeared without the loader, as JIT compilers make it, and isn't known yet. */
@@ -53,6 +70,8 @@ void account_handle_stack(struct account_table *table, struct target_table *targ
 		target->is_attach_due = target->is_space_due = true;
 	target_refresh_space_if_due(target);
 	site->stack = normalise(target, event);
+	if (site->stack)
+		code_reading_want(table->code_reading, target, site);
 	if (site->stack)
 		stack_want_names(site->stack, table->namer);
 }

@@ -22,6 +22,19 @@ const char *stack_end_name(uint32_t end)
 	return end < RECORD_STACK_ENDS_COUNT ? names[end] : "lost";
 }
 
+const char *stack_python_end_name(uint32_t python_end)
+{
+	static const char *const names[RECORD_PYTHON_ENDS_COUNT] = {
+		[RECORD_PYTHON_END_ROOT] = "root",
+		[RECORD_PYTHON_END_TRUNCATED] = "truncated",
+		[RECORD_PYTHON_END_NO_THREAD] = "no_thread",
+		[RECORD_PYTHON_END_UNREADABLE] = "unreadable",
+		[RECORD_PYTHON_END_MISMATCH] = "mismatch",
+	};
+
+	return python_end < RECORD_PYTHON_ENDS_COUNT ? names[python_end] : NULL;
+}
+
 /* Code in no file, as JIT compilers make it. */
 static void set_code_frame(struct stack_frame *frame, struct address_space *space, uint64_t address)
 {
@@ -70,7 +83,7 @@ void stack_name_code(struct stack *stack, struct address_space *space)
 	for (uint32_t i = 0; i < stack->frame_count; i++) {
 		struct stack_frame *frame = &stack->frames[i];
 
-		if (!frame->module && !frame->code && !frame->function)
+		if (!frame->module && !frame->python_address && !frame->function)
 			frame->function = address_space_code_name(space, frame->offset - 1);
 	}
 }

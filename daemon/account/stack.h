@@ -18,14 +18,18 @@ struct stack_frame {
 	struct module *module; /* held; NULL: in no file */
 	uint64_t offset;       /* of the return address in the file; without a module the address */
 	const char *function;  /* without a module, as its process names it; NULL: unknown */
-	/* A Python frame has this instead of a module, held; offset is in its bytecode, in bytes.
+	/*
+	 * Of a Python frame, instead of a module: the address of its code object, of which offset
+	 * is the instruction in bytes, + 1; 0: before the first one, or not known.
 	 */
-	struct python_code *code;
-	uint32_t line; /* of a Python frame; 0: unknown */
+	uint64_t python_address;  /* 0: it is none */
+	struct python_code *code; /* held; NULL: not read, or not yet */
+	uint32_t line;            /* 0: unknown */
 };
 
 struct stack {
-	uint32_t end; /* enum record_stack_end: why it has no further frames */
+	uint32_t end;        /* enum record_stack_end: why it has no further frames */
+	uint32_t python_end; /* enum record_python_end */
 	uint32_t frame_count;
 	struct stack_frame frames[]; /* innermost first, return addresses */
 };
@@ -47,6 +51,8 @@ void stack_name_code(struct stack *stack, struct address_space *space);
 void stack_want_names(const struct stack *stack, struct namer *namer);
 /* Where the name of a frame that has a module is to be looked up. */
 uint64_t stack_frame_call_offset(const struct stack_frame *frame);
+/* Static: as JSON says it; NULL for a stack that passes no Python. */
+const char *stack_python_end_name(uint32_t python_end);
 void stack_free(struct stack *stack);
 
 #endif

@@ -8,6 +8,7 @@
 struct account_table {
 	struct probe_object *object;
 	struct namer *namer;
+	struct code_reading *code_reading;
 	struct account **accounts; /* in the order of their beginning */
 	size_t count, capacity;
 	size_t ended_max;

@@ -329,6 +329,15 @@ void probe_object_unwind_maps(const struct probe_object *object, struct probe_un
 	};
 }
 
+int probe_object_set_python(const struct probe_object *object, uint32_t slot,
+			    const struct record_python *python)
+{
+	return bpf_map_update_elem(bpf_map__fd(object->skeleton->maps.python_interpreters), &slot,
+				   python, BPF_ANY)
+		       ? -errno
+		       : 0;
+}
+
 uint32_t probe_object_new_account(struct probe_object *object)
 {
 	uint32_t *last = object->last_account.memory;

@@ -68,6 +68,10 @@ struct probe_unwind_maps {
 };
 void probe_object_unwind_maps(const struct probe_object *object, struct probe_unwind_maps *maps);
 
+/* Tells the walker of a slot's Python interpreter; runtime 0: it has none. 0 or -errno. */
+int probe_object_set_python(const struct probe_object *object, uint32_t slot,
+			    const struct record_python *python);
+
 /* An account number never given out before. */
 uint32_t probe_object_new_account(struct probe_object *object);
 /* A site for what no stack can be had for. Returns its number + 1, or 0 when the table is full. */

@@ -45,6 +45,8 @@ static void encode_site(struct json *json, const struct answer_site *site, bool 
 	if (has_verdict)
 		json_string(json, "reason", site->reason);
 	json_string(json, "stack_end", site->stack_end);
+	if (site->python_end)
+		json_string(json, "python_end", site->python_end);
 	json_open_array(json, "stack");
 	for (size_t i = 0; i < site->frame_count; i++)
 		encode_frame(json, &site->frames[i]);

@@ -3,6 +3,7 @@
 
 #include "clock.h"
 #include "target/modules.h"
+#include "target/python.h"
 #include "target/unwinding.h"
 
 #include <errno.h>
@@ -219,7 +220,8 @@ int target_watch(struct target_table *table, pid_t pid, uint64_t sampling_interv
 	target->sampling_interval_bytes = sampling_interval_bytes;
 	target->asked_interval_bytes = sampling_interval_bytes;
 	target->space = address_space_new(pid, table->module_cache);
-	target->is_new = target->is_attach_due = target->is_unwind_pending = true;
+	target->is_new = target->is_attach_due = true;
+	target->is_unwind_pending = target->is_python_pending = true;
 	/* A tracer that came before the probes is the one that may take them out as it goes. */
 	target->is_traced = process_is_traced(pid);
 	open_slot(table, target);
@@ -255,6 +257,7 @@ void target_free(struct target_table *table, struct target *target)
 	else
 		table->is_draining[target->slot] = false;
 	address_space_free(target->space);
+	target_python_release(target->python);
 	free(target);
 }
 
@@ -305,6 +308,7 @@ void target_handle_exec(struct target_table *table, struct target *target, uint3
 	struct process_identity identity;
 
 	begin_account(table, target, new_account);
+	target_python_forget(table, target);
 	if (!process_identify(target->identity.pid, &identity))
 		target->identity = identity;
 	/* What /proc says now may be of another program still, or of a zombie. */
@@ -315,7 +319,8 @@ void target_handle_exec(struct target_table *table, struct target *target, uint3
 	}
 	/* What the loader maps next is wanted at once. */
 	target->attach_paced_seconds = target->space_paced_seconds = 0;
-	target->is_attach_due = target->is_space_due = target->is_unwind_pending = true;
+	target->is_attach_due = target->is_space_due = true;
+	target->is_unwind_pending = target->is_python_pending = true;
 	/*
 	 * Links follow the task. Those on files that the new program maps as well work from its
 	 * first instruction; so they stay, unless the task itself is another one now.

@@ -21,6 +21,7 @@ struct target_lease {
 	double budget_share;    /* INFINITY: no limit */
 };
 
+struct target_python; /* its Python interpreter, see python.h */
 struct target_module; /* a module that was looked into, see modules.h */
 
 struct target {
@@ -39,6 +40,11 @@ struct target {
 	bool is_contract;         /* it reports its own samples, and is watched by these alone */
 	/* Why USDT probes by which it would do so are not used; "" when there are none. */
 	char contract_refusal[200];
+
+	struct target_python *python; /* NULL: none is known */
+	char python_refusal[200];     /* why there is none although there seems to be; "" */
+	uint32_t python_tries;
+	double python_due_seconds; /* monotonic: not before */
 
 	uint32_t generation;
 	/* When each generation began (monotonic); index: generation % RECORD_GENERATIONS. */
@@ -65,6 +71,8 @@ struct target {
 	bool is_space_due;      /* the loader has mapped or unmapped something: read it anew */
 	bool is_unwind_due;     /* what it has mapped may have changed for the unwinder */
 	bool is_unwind_pending; /* no unwind tables yet: stacks are taken by frame pointers */
+	bool is_python_due;     /* its interpreter is to be searched for */
+	bool is_python_pending; /* it hasn't been yet: stacks have no Python frames */
 	bool is_contract_due;   /* it could report its own samples by now: to be watched anew */
 	bool is_attach_due;     /* and look for allocators in what it has mapped */
 	bool is_traced;         /* by ptrace, when last looked */

@@ -9,6 +9,7 @@
 #include "log.h"
 #include "probe/contract.h"
 #include "target/modules.h"
+#include "target/python.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,6 +112,7 @@ static int add_files(struct target_table *table, struct target_work *work)
 	if (error)
 		return error;
 	target->is_unwind_due = true;
+	target_python_expect(target);
 	target_modules_release_unmapped(table, target, false);
 	count = address_space_file_count(target->space);
 	for (size_t i = 0; i < count && !error; i++)
@@ -443,6 +445,7 @@ void target_refresh_space(struct target *target)
 	address_space_refresh(target->space);
 	target->is_space_due = false;
 	target->is_attach_due = target->is_unwind_due = true;
+	target_python_expect(target);
 }
 
 void target_refresh_space_if_due(struct target *target)

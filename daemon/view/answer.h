@@ -45,6 +45,7 @@ struct answer_site {
 	double growth_bytes_per_second;
 	double oldest_age_seconds;
 	char *reason;                /* NULL in answers without verdict */
+	const char *python_end;      /* static, as stack_end; NULL: it passes no Python */
 	const char *stack_end;       /* static: "root", "truncated", "lost"… (account/stack.h) */
 	struct answer_frame *frames; /* innermost first */
 	size_t frame_count;

@@ -55,6 +55,8 @@ static struct stack *stack_copy(const struct stack *stack)
 	for (uint32_t i = 0; i < copy->frame_count; i++)
 		if (copy->frames[i].module)
 			module_hold(copy->frames[i].module);
+		else if (copy->frames[i].code)
+			python_code_hold(copy->frames[i].code);
 	return copy;
 }
 
@@ -81,6 +83,7 @@ static void gather_site(const struct account *account, const struct site *site,
 		.growth_bytes_per_second = conclusion.growth_bytes_per_second,
 		.oldest_age_seconds = conclusion.oldest_age_seconds,
 		.stack_end = stack_end_name(site->stack ? site->stack->end : STACK_END_LOST),
+		.python_end = site->stack ? stack_python_end_name(site->stack->python_end) : NULL,
 	};
 	if (options->has_verdicts)
 		answer->reason = strdup(conclusion.reason);
@@ -292,6 +295,9 @@ static int name_python_frame(const struct stack_frame *frame, struct answer_site
 		return -ENOMEM;
 	answer->kind = "python";
 	answer->offset = frame->offset;
+	answer->is_pending = !frame->code;
+	if (!frame->code)
+		return 0;
 	answer->function = python_code_function(frame->code);
 	answer->qualified_name = python_code_qualified_name(frame->code);
 	answer->file = python_code_file(frame->code);
@@ -306,7 +312,7 @@ static int name_frame(const struct name_query *query, const struct stack_frame *
 	const struct symbol_name unnamed = {.function = frame->function};
 	struct frame_names names = {0};
 
-	if (frame->code)
+	if (frame->python_address)
 		return name_python_frame(frame, site, capacity);
 	if (frame->module)
 		names = find_names(query, frame);

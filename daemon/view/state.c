@@ -45,14 +45,25 @@ bool state_work_done(struct state *state, struct target_work *work)
 	return lives;
 }
 
-void state_wake_unwinder(const struct state *state)
+static void wake(const int *wake_fd)
 {
-	int fd = __atomic_load_n(&state->unwinder_wake_fd, __ATOMIC_ACQUIRE);
+	int fd = __atomic_load_n(wake_fd, __ATOMIC_ACQUIRE);
 	uint64_t one = 1;
 
 	/* Full means that it will wake anyway. */
 	if (fd >= 0 && write(fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
-		log_write(LOG_WARN, "waking the unwinder: %s", strerror(errno));
+		log_write(LOG_WARN, "waking a thread: %s", strerror(errno));
+}
+
+void state_wake_followers(const struct state *state)
+{
+	wake(&state->unwinder_wake_fd);
+	wake(&state->python_wake_fd);
+}
+
+void state_wake_python_reader(const struct state *state)
+{
+	wake(&state->python_wake_fd);
 }
 
 void state_unlock_and_detach_orphans(struct state *state)

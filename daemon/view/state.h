@@ -19,7 +19,8 @@ struct state {
 	 */
 	pthread_cond_t attached; /* on the monotonic clock */
 	uint64_t unwind_bytes_max;
-	int unwinder_wake_fd; /* -1: there is no unwinder yet (unwinder.h) */
+	/* -1: there is no unwinder yet (unwinder.h), no reader of Python (python_reader.h) */
+	int unwinder_wake_fd, python_wake_fd;
 	struct probe_object *object;
 	struct probe_backend_choice backends; /* never changes after the start */
 	const struct probe_backend *backend;  /* the chosen one; NULL: nothing can be watched */
@@ -66,8 +67,13 @@ void state_end_account(struct state *state, struct account *account, const char 
 
 /* Enters a work's results. Returns whether its target is still there. Under the lock. */
 bool state_work_done(struct state *state, struct target_work *work);
-/* Some target may have mapped what needs unwind tables. With or without the lock. */
-void state_wake_unwinder(const struct state *state);
+/*
+ * Some target may have mapped what needs unwind tables, or an interpreter. With or without the
+ * lock.
+ */
+void state_wake_followers(const struct state *state);
+/* There are stacks with Python frames that have no names yet. With or without the lock. */
+void state_wake_python_reader(const struct state *state);
 /* Takes out the links that are on their way, and waits for it. Without the lock. */
 void state_detach_orphans(struct state *state);
 /* The same, called with the lock, which it gives up. */

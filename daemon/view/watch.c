@@ -81,18 +81,18 @@ static bool attach_probes(struct state *state, struct target *target)
  * Before its probes go in: from then on its stacks are whole. Very large libraries may take longer
  * than is waited for; then the first stacks are marked. Returns whether the target is still there.
  */
-static bool await_unwind_tables(struct state *state, struct target *target)
+static bool await_stacks(struct state *state, struct target *target)
 {
 	const pid_t pid = target->identity.pid;
 	const uint64_t cookie = target->cookie;
 	struct timespec until;
 
 	target_refresh_space(target);
-	state_wake_unwinder(state);
+	state_wake_followers(state);
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += UNWIND_TABLES_SECONDS_MAX;
 	while ((target = target_by_pid(state->targets, pid)) && target->cookie == cookie &&
-	       target->is_unwind_pending)
+	       (target->is_unwind_pending || target->is_python_pending))
 		if (pthread_cond_timedwait(&state->attached, &state->lock, &until))
 			break;
 	target = target_by_pid(state->targets, pid);
@@ -127,7 +127,7 @@ static int start_watch(struct state *state, pid_t pid, uint64_t interval_bytes,
 		set_error(error, "out of memory");
 		return -ENOMEM;
 	}
-	if (!await_unwind_tables(state, *target) || !attach_probes(state, *target)) {
+	if (!await_stacks(state, *target) || !attach_probes(state, *target)) {
 		set_error(error, "process %d has exited or was unwatched as its watch began",
 			  (int)pid);
 		return -ESRCH;

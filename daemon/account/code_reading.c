@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "account/code_reading.h"
+
+#include "python/code_table.h"
+#include "python/process_memory.h"
+#include "target/python.h"
+
+#include <stdlib.h>
+
+/* Stacks that wait, of a few hundred bytes each. */
+#define WANTED_MAX 8192
+
+/* One site's stack: the code objects of its Python frames, in their order. */
+struct wanted_stack {
+	uint32_t account; /* while that is known, so is its site */
+	struct site *site;
+	pid_t pid;
+	struct target_python *python; /* held */
+	uint64_t *addresses;
+	struct python_code **codes; /* out: held, or NULL */
+	size_t count;
+};
+
+struct code_work {
+	struct wanted_stack *stacks;
+	size_t count;
+};
+
+struct code_reading {
+	struct code_work wanted;
+	size_t capacity;
+	struct code_table *table; /* used by the reading thread alone */
+	struct code_reading_statistics statistics;
+};
+
+struct code_reading *code_reading_new(void)
+{
+	struct code_reading *reading = calloc(1, sizeof(*reading));
+
+	if (!reading)
+		return NULL;
+	reading->table = code_table_new();
+	if (reading->table)
+		return reading;
+	free(reading);
+	return NULL;
+}
+
+static void stack_clear(struct wanted_stack *stack)
+{
+	for (size_t i = 0; stack->codes && i < stack->count; i++)
+		if (stack->codes[i])
+			python_code_release(stack->codes[i]);
+	free(stack->codes);
+	free(stack->addresses);
+	target_python_release(stack->python);
+}
+
+static void work_clear(struct code_work *work)
+{
+	for (size_t i = 0; i < work->count; i++)
+		stack_clear(&work->stacks[i]);
+	free(work->stacks);
+	*work = (struct code_work){0};
+}
+
+void code_reading_free(struct code_reading *reading)
+{
+	if (!reading)
+		return;
+	work_clear(&reading->wanted);
+	code_table_free(reading->table);
+	free(reading);
+}
+
+static void count(uint64_t *counter, uint64_t more)
+{
+	__atomic_fetch_add(counter, more, __ATOMIC_RELAXED);
+}
+
+/* ---- Wanting ---- */
+
+static struct wanted_stack *add_wanted(struct code_reading *reading)
+{
+	size_t capacity = reading->capacity ? 2 * reading->capacity : 64;
+	struct wanted_stack *grown;
+
+	if (reading->wanted.count == WANTED_MAX)
+		return NULL;
+	if (reading->wanted.count == reading->capacity) {
+		grown = reallocarray(reading->wanted.stacks, capacity, sizeof(*grown));
+		if (!grown)
+			return NULL;
+		reading->wanted.stacks = grown;
+		reading->capacity = capacity;
+	}
+	return &reading->wanted.stacks[reading->wanted.count];
+}
+
+static size_t list_addresses(const struct stack *stack, uint64_t *addresses)
+{
+	size_t listed = 0;
+
+	for (uint32_t i = 0; i < stack->frame_count; i++) {
+		if (!stack->frames[i].python_address)
+			continue;
+		if (addresses)
+			addresses[listed] = stack->frames[i].python_address;
+		listed++;
+	}
+	return listed;
+}
+
+void code_reading_want(struct code_reading *reading, const struct target *target, struct site *site)
+{
+	size_t frames = list_addresses(site->stack, NULL);
+	struct wanted_stack *wanted;
+
+	if (!frames || !target->python)
+		return;
+	wanted = add_wanted(reading);
+	if (wanted) {
+		*wanted = (struct wanted_stack){.account = target->account,
+						.site = site,
+						.pid = target->identity.pid,
+						.count = frames};
+		wanted->addresses = calloc(frames, sizeof(*wanted->addresses));
+		wanted->codes = calloc(frames, sizeof(struct python_code *));
+	}
+	if (!wanted || !wanted->addresses || !wanted->codes) {
+		if (wanted)
+			stack_clear(wanted);
+		count(&reading->statistics.dropped_stacks, 1);
+		return;
+	}
+	wanted->python = target_python_hold(target->python);
+	list_addresses(site->stack, wanted->addresses);
+	reading->wanted.count++;
+}
+
+bool code_reading_has_wanted(const struct code_reading *reading)
+{
+	return reading->wanted.count != 0;
+}
+
+/* ---- Reading ---- */
+
+struct code_work *code_reading_take(struct code_reading *reading)
+{
+	struct code_work *work;
+
+	if (!reading->wanted.count)
+		return NULL;
+	work = malloc(sizeof(*work));
+	if (!work)
+		return NULL;
+	*work = reading->wanted;
+	reading->wanted = (struct code_work){0};
+	reading->capacity = 0;
+	return work;
+}
+
+static void read_stack(struct code_reading *reading, struct wanted_stack *stack,
+		       const struct python_memory *memory)
+{
+	const struct python_layout *layout = python_interpreter_layout(stack->python->interpreter);
+
+	for (size_t i = 0; i < stack->count; i++) {
+		enum code_found found;
+
+		stack->codes[i] = code_table_find(reading->table, stack->account, layout, memory,
+						  stack->addresses[i], &found);
+		count(&reading->statistics.read_codes, found == CODE_NEW || found == CODE_REPLACED);
+		count(&reading->statistics.reused_addresses, found == CODE_REPLACED);
+		count(&reading->statistics.unreadable_codes, found == CODE_UNREADABLE);
+	}
+}
+
+void code_reading_run(struct code_reading *reading, struct code_work *work)
+{
+	struct process_memory memory = {.pid = -1, .pagemap_fd = -1};
+
+	for (size_t i = 0; i < work->count; i++) {
+		struct wanted_stack *stack = &work->stacks[i];
+		struct python_memory reader;
+
+		if (stack->pid != memory.pid) {
+			process_memory_close(&memory);
+			process_memory_open(&memory, stack->pid);
+		}
+		reader = process_memory_reader(&memory);
+		read_stack(reading, stack, &reader);
+	}
+	process_memory_close(&memory);
+}
+
+/* ---- Entering ---- */
+
+static void enter_frame(struct stack_frame *frame, struct python_code *code)
+{
+	frame->code = python_code_hold(code);
+	if (frame->offset)
+		frame->line = python_code_line(code, (uint32_t)frame->offset - 1);
+}
+
+static void enter_stack(struct stack *stack, const struct wanted_stack *wanted)
+{
+	size_t next = 0;
+
+	for (uint32_t i = 0; i < stack->frame_count && next < wanted->count; i++) {
+		struct stack_frame *frame = &stack->frames[i];
+
+		if (!frame->python_address)
+			continue;
+		if (!frame->code && wanted->codes[next])
+			enter_frame(frame, wanted->codes[next]);
+		next++;
+	}
+}
+
+void code_reading_done(const struct account_table *table, struct code_work *work)
+{
+	for (size_t i = 0; i < work->count; i++)
+		if (account_by_number(table, work->stacks[i].account))
+			enter_stack(work->stacks[i].site->stack, &work->stacks[i]);
+	work_clear(work);
+	free(work);
+}
+
+void code_reading_read_statistics(const struct code_reading *reading,
+				  struct code_reading_statistics *statistics)
+{
+	const struct code_reading_statistics *from = &reading->statistics;
+
+	statistics->read_codes = __atomic_load_n(&from->read_codes, __ATOMIC_RELAXED);
+	statistics->reused_addresses = __atomic_load_n(&from->reused_addresses, __ATOMIC_RELAXED);
+	statistics->unreadable_codes = __atomic_load_n(&from->unreadable_codes, __ATOMIC_RELAXED);
+	statistics->dropped_stacks = __atomic_load_n(&from->dropped_stacks, __ATOMIC_RELAXED);
+}
