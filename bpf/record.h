@@ -201,6 +201,17 @@ enum record_stack_end {
 	RECORD_STACK_ENDS_COUNT,
 };
 
+/* Why there are no further Python frames. */
+enum record_python_end {
+	RECORD_PYTHON_END_NONE,       /* the stack passes no call of an evaluation function */
+	RECORD_PYTHON_END_ROOT,       /* all of its calls have their frames */
+	RECORD_PYTHON_END_TRUNCATED,  /* deeper than RECORD_PYTHON_FRAMES_MAX */
+	RECORD_PYTHON_END_NO_THREAD,  /* no interpreter knows the thread */
+	RECORD_PYTHON_END_UNREADABLE, /* a frame isn't there, or not in memory */
+	RECORD_PYTHON_END_MISMATCH,   /* the chain of frames ends before the calls do */
+	RECORD_PYTHON_ENDS_COUNT,
+};
+
 /* ---- Targets ---- */
 
 /* Written by the daemon, read by BPF. Index: slot. */
@@ -239,7 +250,8 @@ struct record_target_counters {
 	__u64 invalid_samples; /* contract probes: sizes or weights that cannot be, not accounted */
 	__u64 reported_bytes;  /* contract probes: sum of all weights; bounds every sum of them */
 	__u64 vanished_probes; /* a debugger took them out; the daemon counts and restores */
-	__u64 stack_ends[RECORD_STACK_ENDS_COUNT]; /* stacks taken, by enum record_stack_end */
+	__u64 stack_ends[RECORD_STACK_ENDS_COUNT];   /* stacks taken, by enum record_stack_end */
+	__u64 python_ends[RECORD_PYTHON_ENDS_COUNT]; /* by enum record_python_end */
 };
 
 /* Probe hits of one target on one CPU: what its watch costs. Index: slot, per CPU. */
@@ -392,17 +404,6 @@ enum record_python_entry {
 	RECORD_PYTHON_ENTRY_OWNER,
 };
 
-/* Why there are no further Python frames. */
-enum record_python_end {
-	RECORD_PYTHON_END_NONE,       /* the stack passes no call of an evaluation function */
-	RECORD_PYTHON_END_ROOT,       /* all of its calls have their frames */
-	RECORD_PYTHON_END_TRUNCATED,  /* deeper than RECORD_PYTHON_FRAMES_MAX */
-	RECORD_PYTHON_END_NO_THREAD,  /* no interpreter knows the thread */
-	RECORD_PYTHON_END_UNREADABLE, /* a frame isn't there, or not in memory */
-	RECORD_PYTHON_END_MISMATCH,   /* the chain of frames ends before the calls do */
-	RECORD_PYTHON_ENDS_COUNT,
-};
-
 /* Evaluation functions have a hot and a cold part. */
 #define RECORD_PYTHON_EVAL_RANGES_MAX 4
 
@@ -455,8 +456,8 @@ struct record_event {
 };
 
 /*
- * A site was made: this is its stack, innermost frame first: as return addresses, and behind them as
- * RECORD_PYTHON_WORD()s.
+ * A site was made: this is its stack, innermost frame first: as return addresses, and behind them
+ * as RECORD_PYTHON_WORD()s.
  */
 struct record_event_stack {
 	struct record_event event;

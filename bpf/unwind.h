@@ -72,11 +72,13 @@ static __always_inline __u64 unwind_take(const struct call *call, __u64 return_a
 /* Counts how the stack taken last has ended. */
 static __always_inline void unwind_count(const struct call *call, const struct thread_state *state)
 {
-	__u32 end = state->stack.end;
+	__u32 end = state->stack.end, python_end = state->stack.python_end;
 
-	asm volatile("" : "+r"(end));
+	asm volatile("" : "+r"(end), "+r"(python_end));
 	if (end < RECORD_STACK_ENDS_COUNT)
 		COUNT(call->counters->stack_ends[end]);
+	if (python_end < RECORD_PYTHON_ENDS_COUNT)
+		COUNT(call->counters->python_ends[python_end]);
 }
 
 #endif

@@ -56,6 +56,12 @@ static const struct loss losses_known[] = {
 	{"shortened_stacks", true,
 	 "stacks cut to their innermost frames, as the table of sites is nearly full (raise "
 	 "sites_max)"},
+	{"python_truncated", true,
+	 "stacks without their outermost Python callers: they are too deep"},
+	{"python_no_thread", true, "stacks of threads that the Python interpreter doesn't know"},
+	{"python_unreadable", true, "stacks that stop where a Python frame couldn't be read"},
+	{"python_mismatch", true,
+	 "stacks with fewer Python frames than calls of the interpreter's evaluation function"},
 };
 
 /* What is not known is taken seriously. */

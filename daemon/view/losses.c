@@ -55,6 +55,10 @@ static const struct loss_kind loss_kinds[] = {
 	LOSS("corrupt_stacks", stack_ends[RECORD_STACK_END_CORRUPT], NULL),
 	LOSS("guessed_root_stacks", stack_ends[RECORD_STACK_END_GUESSED_ROOT], NULL),
 	LOSS("shortened_stacks", stack_ends[RECORD_STACK_END_SHORTENED], NULL),
+	LOSS("python_truncated", python_ends[RECORD_PYTHON_END_TRUNCATED], NULL),
+	LOSS("python_no_thread", python_ends[RECORD_PYTHON_END_NO_THREAD], NULL),
+	LOSS("python_unreadable", python_ends[RECORD_PYTHON_END_UNREADABLE], NULL),
+	LOSS("python_mismatch", python_ends[RECORD_PYTHON_END_MISMATCH], NULL),
 };
 
 #define LOSS_KINDS (sizeof(loss_kinds) / sizeof(loss_kinds[0]))
