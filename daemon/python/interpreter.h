@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The CPython interpreter in a process: found by what it exports, believed only once what it says of
- * itself fits what we know of its version.
+ * The CPython interpreter in a process: found by what it exports, believed only once what it says
+ * of itself fits what we know of its version.
  */
 #ifndef MEMWATCH_PYTHON_INTERPRETER_H
 #define MEMWATCH_PYTHON_INTERPRETER_H
@@ -18,10 +18,10 @@
 struct python_interpreter;
 
 /*
- * Looks for an interpreter in what a process has mapped. Returns 0 and *found, to be freed; -ENOENT:
- * there is none; -ENOTSUP: its version isn't known, or it is none that is supported; -EPROTO: what
- * lies in its memory contradicts its version; -EAGAIN: it isn't initialised yet (no thread state);
- * other -errno. In all but the first two cases reason says in words what was seen.
+ * Looks for an interpreter in what a process has mapped. Returns 0 and *found, to be freed;
+ * -ENOENT: there is none; -ENOTSUP: its version isn't known, or it is none that is supported;
+ * -EPROTO: what lies in its memory contradicts its version; -EAGAIN: it isn't initialised yet (no
+ * thread state); other -errno. In all but the first two cases reason says in words what was seen.
  */
 int python_interpreter_find(const struct address_space *space, pid_t pid,
 			    const struct python_memory *memory, struct python_interpreter **found,

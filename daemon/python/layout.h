@@ -8,6 +8,13 @@
 
 #include <stdint.h>
 
+/* How a code object says which lines its instructions belong to: see code_lines.h. */
+enum python_line_table {
+	PYTHON_LINES_NUMBER_TABLE,   /* co_lnotab (to 3.9) */
+	PYTHON_LINES_RANGE_TABLE,    /* co_linetable of 3.10 */
+	PYTHON_LINES_LOCATION_TABLE, /* co_linetable (from 3.11) */
+};
+
 /* Offsets in bytes. What a version hasn't is 0, and its kind says so. */
 struct python_layout {
 	uint32_t version; /* major << 8 | minor */
@@ -42,6 +49,17 @@ struct python_layout {
 	uint32_t code_first_line, code_file, code_name, code_qualified_name;
 	uint32_t code_line_table;
 	uint32_t code_instructions; /* co_code_adaptive; 0 where bytecode is an object of its own */
+	uint8_t line_table_kind;    /* enum python_line_table */
+
+	/* Where PyCode_Type is in the process at hand; 0 in the tables, and where it isn't known.
+	 */
+	uint64_t code_type;
 };
+
+/* Offsets into code objects, frames and other small structures stay below this. */
+#define PYTHON_STRUCT_BYTES_MAX 512
+
+/* The table of a version (major << 8 | minor); NULL: none is known. */
+const struct python_layout *python_layout_find(uint32_t version);
 
 #endif

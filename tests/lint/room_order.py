@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks which room includes which: a room depends only on rooms to its left.
 
-    record.h < probe, unwind, symbol, python < target < account < view < serve < main
+    record.h < probe, unwind, symbol < python < target < account < view < serve < main
 
 Rooms with a comma between them are peers, and do not know each other. log.h, clock.h and procfs.h
 are for all. config.h is for main alone: rooms are given values. The BPF side knows only itself; the
@@ -14,7 +14,7 @@ import pathlib
 import re
 import sys
 
-RANKS = [["bpf"], ["probe", "unwind", "symbol", "python"], ["target"], ["account"], ["view"],
+RANKS = [["bpf"], ["probe", "unwind", "symbol"], ["python"], ["target"], ["account"], ["view"],
          ["serve"], ["main"]]
 RANK = {room: rank for rank, rooms in enumerate(RANKS) for room in rooms}
 FOR_ALL = {f"daemon/{name}" for name in ("log.h", "log.c", "clock.h", "procfs.h", "procfs.c")}
