@@ -21,6 +21,8 @@ FRAMES_LEVELS  := O0 O2 O3 Os
 FRAMES_BUILDS  := $(foreach compiler,gcc clang,$(foreach level,$(FRAMES_LEVELS),\
 	$(compiler)_$(level) $(compiler)_$(level)_frame_pointer)) \
 	gcc_O2_static gcc_O2_static_pie musl_O2 musl_O2_static
+CXX_FRAMES_BUILDS := $(foreach compiler,g++ clang++,$(foreach level,$(FRAMES_LEVELS),\
+	$(compiler)_$(level) $(compiler)_$(level)_frame_pointer)) g++_O2_static
 
 X86_PROGRAMS   := checkpointer jit rseq shadow_stack stepper
 PROGRAM_NAMES  := $(filter-out program plugin contract_plugin bare tiny32 frames $(X86_PROGRAMS), \
@@ -30,7 +32,8 @@ PROGRAMS       := $(PROGRAM_NAMES:%=$(PROGRAM_DIR)/%) $(addprefix $(PROGRAM_DIR)
 	plugin.so contract_O0 contract_O2 contract_static contract_without_semaphores \
 	contract_partly_unusable contract_plugin.so \
 	$(addprefix families_,$(ALLOCATOR_BUILDS) musl musl_static jemalloc_je jemalloc_rjem) \
-	$(addprefix operators_,$(ALLOCATOR_BUILDS)) $(addprefix frames_,$(FRAMES_BUILDS)))
+	$(addprefix operators_,$(ALLOCATOR_BUILDS)) $(addprefix frames_,$(FRAMES_BUILDS)) \
+	$(addprefix cxx_frames_,$(CXX_FRAMES_BUILDS)))
 ifeq ($(ARCH),x86)
 PROGRAMS       += $(PROGRAM_DIR)/tiny32 $(X86_PROGRAMS:%=$(PROGRAM_DIR)/%)
 endif
@@ -142,6 +145,8 @@ $(PROGRAM_DIR)/tiny32: tests/programs/tiny32.c | $(PROGRAM_DIR)
 # are part of what is tested.
 frames_gcc    := gcc
 frames_clang  := $(CLANG)
+frames_g++    := $(CXX)
+frames_clang++ := $(CLANG)++
 frames_musl   := musl-gcc
 frames_frame_pointer := -fno-omit-frame-pointer
 frames_static := -static
@@ -150,5 +155,10 @@ FRAMES_WORDS   = $(subst _, ,$(subst static_pie,static-pie,$(subst frame_pointer
 
 $(PROGRAM_DIR)/frames_%: tests/programs/frames.c | $(PROGRAM_DIR)
 	$(frames_$(word 1,$(FRAMES_WORDS))) -std=gnu11 -g -$(word 2,$(FRAMES_WORDS)) \
+		-fomit-frame-pointer $(frames_$(subst -,_,$(word 3,$(FRAMES_WORDS)))) \
+		$(PROGRAM_WARN) -D_GNU_SOURCE -o $@ $< -pthread
+
+$(PROGRAM_DIR)/cxx_frames_%: tests/programs/cxx_frames.cpp | $(PROGRAM_DIR)
+	$(frames_$(word 1,$(FRAMES_WORDS))) -std=gnu++20 -g -$(word 2,$(FRAMES_WORDS)) \
 		-fomit-frame-pointer $(frames_$(subst -,_,$(word 3,$(FRAMES_WORDS)))) \
 		$(PROGRAM_WARN) -D_GNU_SOURCE -o $@ $< -pthread
