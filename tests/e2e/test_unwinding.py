@@ -15,7 +15,8 @@ from harness.ways import Ways, physical, places
 LEVELS = ["O0", "O2", "O3", "Os"]
 BUILDS = [f"{compiler}_{level}{pointer}" for compiler in ("gcc", "clang") for level in LEVELS
           for pointer in ("", "_frame_pointer")]
-BUILDS += ["gcc_O2_static", "gcc_O2_static_pie"]
+# The last has its tables for debuggers alone, and those of its libraries for all.
+BUILDS += ["gcc_O2_static", "gcc_O2_static_pie", "gcc_O2_debug_frame"]
 FRAMES_MAX = 127
 
 

@@ -20,9 +20,12 @@ mimalloc_LINK        := -lmimalloc
 FRAMES_LEVELS  := O0 O2 O3 Os
 FRAMES_BUILDS  := $(foreach compiler,gcc clang,$(foreach level,$(FRAMES_LEVELS),\
 	$(compiler)_$(level) $(compiler)_$(level)_frame_pointer)) \
-	gcc_O2_static gcc_O2_static_pie musl_O2 musl_O2_static
+	gcc_O2_static gcc_O2_static_pie musl_O2 musl_O2_static gcc_O2_debug_frame
 CXX_FRAMES_BUILDS := $(foreach compiler,g++ clang++,$(foreach level,$(FRAMES_LEVELS),\
 	$(compiler)_$(level) $(compiler)_$(level)_frame_pointer)) g++_O2_static
+RUST_FRAMES_BUILDS := $(foreach panic,unwind abort,$(foreach names,default v0,\
+	$(panic)_0_$(names) $(panic)_3_$(names) $(panic)_3_$(names)_frame_pointer)) \
+	unwind_s_default unwind_3_v0_lto
 
 X86_PROGRAMS   := checkpointer jit rseq shadow_stack stepper
 PROGRAM_NAMES  := $(filter-out program plugin contract_plugin bare tiny32 frames $(X86_PROGRAMS), \
@@ -33,7 +36,8 @@ PROGRAMS       := $(PROGRAM_NAMES:%=$(PROGRAM_DIR)/%) $(addprefix $(PROGRAM_DIR)
 	contract_partly_unusable contract_plugin.so \
 	$(addprefix families_,$(ALLOCATOR_BUILDS) musl musl_static jemalloc_je jemalloc_rjem) \
 	$(addprefix operators_,$(ALLOCATOR_BUILDS)) $(addprefix frames_,$(FRAMES_BUILDS)) \
-	$(addprefix cxx_frames_,$(CXX_FRAMES_BUILDS)))
+	$(addprefix cxx_frames_,$(CXX_FRAMES_BUILDS)) \
+	$(addprefix rust_frames_,$(RUST_FRAMES_BUILDS)))
 ifeq ($(ARCH),x86)
 PROGRAMS       += $(PROGRAM_DIR)/tiny32 $(X86_PROGRAMS:%=$(PROGRAM_DIR)/%)
 endif
@@ -148,10 +152,12 @@ frames_clang  := $(CLANG)
 frames_g++    := $(CXX)
 frames_clang++ := $(CLANG)++
 frames_musl   := musl-gcc
+frames_debug_frame := -fno-asynchronous-unwind-tables
 frames_frame_pointer := -fno-omit-frame-pointer
 frames_static := -static
 frames_static_pie := -static-pie
-FRAMES_WORDS   = $(subst _, ,$(subst static_pie,static-pie,$(subst frame_pointer,frame-pointer,$*)))
+FRAMES_WORDS   = $(subst _, ,$(subst static_pie,static-pie,$(subst frame_pointer,frame-pointer,\
+	$(subst debug_frame,debug-frame,$*))))
 
 $(PROGRAM_DIR)/frames_%: tests/programs/frames.c | $(PROGRAM_DIR)
 	$(frames_$(word 1,$(FRAMES_WORDS))) -std=gnu11 -g -$(word 2,$(FRAMES_WORDS)) \
@@ -162,3 +168,14 @@ $(PROGRAM_DIR)/cxx_frames_%: tests/programs/cxx_frames.cpp | $(PROGRAM_DIR)
 	$(frames_$(word 1,$(FRAMES_WORDS))) -std=gnu++20 -g -$(word 2,$(FRAMES_WORDS)) \
 		-fomit-frame-pointer $(frames_$(subst -,_,$(word 3,$(FRAMES_WORDS)))) \
 		$(PROGRAM_WARN) -D_GNU_SOURCE -o $@ $< -pthread
+
+# How it panics, its level, and how it spells names; what else there is to it.
+RUSTC ?= $(firstword $(wildcard /usr/bin/rustc) rustc)
+rust_frames_v0    := -C symbol-mangling-version=v0
+rust_frames_frame := -C force-frame-pointers
+rust_frames_lto   := -C lto
+
+$(PROGRAM_DIR)/rust_frames_%: tests/programs/rust_frames.rs | $(PROGRAM_DIR)
+	$(RUSTC) --edition 2021 -D warnings -g -C panic=$(word 1,$(subst _, ,$*)) \
+		-C opt-level=$(word 2,$(subst _, ,$*)) \
+		$(rust_frames_$(word 3,$(subst _, ,$*))) $(rust_frames_$(word 4,$(subst _, ,$*))) -o $@ $<
