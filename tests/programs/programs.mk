@@ -169,13 +169,13 @@ $(PROGRAM_DIR)/cxx_frames_%: tests/programs/cxx_frames.cpp | $(PROGRAM_DIR)
 		-fomit-frame-pointer $(frames_$(subst -,_,$(word 3,$(FRAMES_WORDS)))) \
 		$(PROGRAM_WARN) -D_GNU_SOURCE -o $@ $< -pthread
 
-# How it panics, its level, and how it spells names; what else there is to it.
+# How it panics, its level, and how it spells names; what else there is to it. No two are one file.
 RUSTC ?= $(firstword $(wildcard /usr/bin/rustc) rustc)
 rust_frames_v0    := -C symbol-mangling-version=v0
 rust_frames_frame := -C force-frame-pointers
 rust_frames_lto   := -C lto
 
 $(PROGRAM_DIR)/rust_frames_%: tests/programs/rust_frames.rs | $(PROGRAM_DIR)
-	$(RUSTC) --edition 2021 -D warnings -g -C panic=$(word 1,$(subst _, ,$*)) \
+	$(RUSTC) --edition 2021 -g -C metadata=$* -C panic=$(word 1,$(subst _, ,$*)) \
 		-C opt-level=$(word 2,$(subst _, ,$*)) \
 		$(rust_frames_$(word 3,$(subst _, ,$*))) $(rust_frames_$(word 4,$(subst _, ,$*))) -o $@ $<

@@ -414,8 +414,8 @@ fn go_all_ways() {
 
 // One line of JSON; innermost first.
 fn print_ways() {
-    let ways = unsafe { &(*std::ptr::addr_of!(WAYS))[..WAY_COUNT] };
-    let list: Vec<String> = ways
+    let (ways, count) = unsafe { (&*std::ptr::addr_of!(WAYS), WAY_COUNT) };
+    let list: Vec<String> = ways[..count]
         .iter()
         .enumerate()
         .map(|(i, way)| {
