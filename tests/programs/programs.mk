@@ -20,15 +20,20 @@ mimalloc_LINK        := -lmimalloc
 FRAMES_LEVELS  := O0 O2 O3 Os
 FRAMES_BUILDS  := $(foreach compiler,gcc clang,$(foreach level,$(FRAMES_LEVELS),\
 	$(compiler)_$(level) $(compiler)_$(level)_frame_pointer)) \
-	gcc_O2_static gcc_O2_static_pie musl_O2 musl_O2_static gcc_O2_debug_frame
+	gcc_O2_static gcc_O2_static_pie musl_O2 musl_O2_static gcc_O2_debug_frame \
+	gcc_O2_lld gcc_O2_gold gcc_O2_mold
 CXX_FRAMES_BUILDS := $(foreach compiler,g++ clang++,$(foreach level,$(FRAMES_LEVELS),\
 	$(compiler)_$(level) $(compiler)_$(level)_frame_pointer)) g++_O2_static
 RUST_FRAMES_BUILDS := $(foreach panic,unwind abort,$(foreach names,default v0,\
 	$(panic)_0_$(names) $(panic)_3_$(names) $(panic)_3_$(names)_frame_pointer)) \
 	unwind_s_default unwind_3_v0_lto
 
+# Linkers build the stubs that call library functions each in its own way; ibt: for processors that
+# track indirect branches.
+PLT_BUILDS     := bfd ibt lld gold mold
+
 X86_PROGRAMS   := checkpointer jit rseq shadow_stack stepper
-PROGRAM_NAMES  := $(filter-out program plugin contract_plugin bare tiny32 frames $(X86_PROGRAMS), \
+PROGRAM_NAMES  := $(filter-out program plugin contract_plugin bare tiny32 frames plt plt_library $(X86_PROGRAMS), \
 	$(patsubst tests/programs/%.c,%,$(wildcard tests/programs/*.c)))
 PROGRAMS       := $(PROGRAM_NAMES:%=$(PROGRAM_DIR)/%) $(addprefix $(PROGRAM_DIR)/, \
 	allocators_static checksums_static allocators_without_frame_pointer bare cxx operators \
@@ -39,7 +44,8 @@ PROGRAMS       := $(PROGRAM_NAMES:%=$(PROGRAM_DIR)/%) $(addprefix $(PROGRAM_DIR)
 	$(addprefix cxx_frames_,$(CXX_FRAMES_BUILDS)) \
 	$(addprefix rust_frames_,$(RUST_FRAMES_BUILDS)))
 ifeq ($(ARCH),x86)
-PROGRAMS       += $(PROGRAM_DIR)/tiny32 $(X86_PROGRAMS:%=$(PROGRAM_DIR)/%)
+PROGRAMS       += $(PROGRAM_DIR)/tiny32 $(X86_PROGRAMS:%=$(PROGRAM_DIR)/%) \
+	$(PLT_BUILDS:%=$(PROGRAM_DIR)/libplt_%.so) $(PLT_BUILDS:%=$(PROGRAM_DIR)/plt_%)
 endif
 
 .PHONY: programs
@@ -154,6 +160,9 @@ frames_clang++ := $(CLANG)++
 frames_musl   := musl-gcc
 frames_debug_frame := -fno-asynchronous-unwind-tables
 frames_frame_pointer := -fno-omit-frame-pointer
+frames_lld    := -fuse-ld=lld
+frames_gold   := -fuse-ld=gold
+frames_mold   := -fuse-ld=mold
 frames_static := -static
 frames_static_pie := -static-pie
 FRAMES_WORDS   = $(subst _, ,$(subst static_pie,static-pie,$(subst frame_pointer,frame-pointer,\
@@ -179,3 +188,14 @@ $(PROGRAM_DIR)/rust_frames_%: tests/programs/rust_frames.rs | $(PROGRAM_DIR)
 	$(RUSTC) --edition 2021 -g -C metadata=$* -C panic=$(word 1,$(subst _, ,$*)) \
 		-C opt-level=$(word 2,$(subst _, ,$*)) \
 		$(rust_frames_$(word 3,$(subst _, ,$*))) $(rust_frames_$(word 4,$(subst _, ,$*))) -o $@ $<
+
+# Each with a library by the same linker. Functions are found at their first call.
+plt_ibt   := -fuse-ld=bfd -fcf-protection -Wl,-z,ibtplt
+PLT_FLAGS  = -std=gnu11 -O2 -g -fomit-frame-pointer $(PROGRAM_WARN) -D_GNU_SOURCE -Wl,-z,lazy \
+	$(or $(plt_$*),-fuse-ld=$*)
+
+$(PROGRAM_DIR)/libplt_%.so: tests/programs/plt_library.c tests/programs/plt.h | $(PROGRAM_DIR)
+	gcc $(PLT_FLAGS) -fPIC -shared -Wl,-soname,$(@F) -o $@ $<
+
+$(PROGRAM_DIR)/plt_%: tests/programs/plt.c $(PROGRAM_DIR)/libplt_%.so
+	gcc $(PLT_FLAGS) -o $@ $^ -Wl,-rpath,'$$ORIGIN'
