@@ -6,6 +6,7 @@
 #include "unwind/machine.h"
 #include "unwind/rule_set.h"
 #include "unwind/span_list.h"
+#include "unwind/stubs.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -259,6 +260,9 @@ static void add_sections(struct build *build)
 static int compile(struct build *build)
 {
 	add_sections(build);
+	/* A file without a word of any function isn't described by its stubs. */
+	if (!build->error && build->spans.count)
+		build->error = stubs_add(&build->cfi, &build->spans, &build->rules);
 	if (!build->error)
 		add_start(build);
 	if (build->error)

@@ -16,7 +16,8 @@ LEVELS = ["O0", "O2", "O3", "Os"]
 BUILDS = [f"{compiler}_{level}{pointer}" for compiler in ("gcc", "clang") for level in LEVELS
           for pointer in ("", "_frame_pointer")]
 # The last has its tables for debuggers alone, and those of its libraries for all.
-BUILDS += ["gcc_O2_static", "gcc_O2_static_pie", "gcc_O2_debug_frame"]
+BUILDS += ["gcc_O2_lld", "gcc_O2_gold", "gcc_O2_mold", "gcc_O2_static", "gcc_O2_static_pie",
+           "gcc_O2_debug_frame"]
 FRAMES_MAX = 127
 
 

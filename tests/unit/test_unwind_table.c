@@ -3,9 +3,8 @@
  * Unwind tables: every row of real libraries held against what elfutils reads there, and assembly
  * with one description of each kind.
  */
-#include "symbol_program.h"
 #include "unwind/machine.h"
-#include "unwind/table.h"
+#include "unwind_program.h"
 
 #include <dwarf.h>
 #include <elfutils/libdw.h>
@@ -127,17 +126,6 @@ static struct record_unwind_rule reference_rule(const struct reference *referenc
 
 /* ---- Real files ---- */
 
-static struct unwind_table *build_of(const char *path)
-{
-	struct unwind_table *table = NULL;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	assert_true(fd >= 0);
-	assert_int_equal(unwind_table_build(fd, &table), 0);
-	close(fd);
-	return table;
-}
-
 static void compare_at(const struct unwind_table *table, const struct reference *reference,
 		       const char *path, uint64_t address)
 {
@@ -229,26 +217,6 @@ static void test_real_files_are_read_as_elfutils_reads_them(void **state)
 
 /* ---- One of each kind ---- */
 
-/* The address of a symbol, by nm. */
-static uint64_t address_of(const struct program *program, const char *symbol)
-{
-	unsigned long long address = 0;
-	char command[256], name[64];
-	FILE *out;
-
-	snprintf(command, sizeof(command), "nm %s", program->path);
-	out = popen(command, "r");
-	assert_non_null(out);
-	while (fscanf(out, "%llx %*c %63s", &address, name) == 2)
-		if (strcmp(name, symbol) == 0)
-			break;
-	assert_string_equal(name, symbol);
-	while (fgetc(out) != EOF)
-		;
-	pclose(out);
-	return address;
-}
-
 static const char every_kind[] =
 	".text\n"
 	".globl plain, framed, realigned, signalled, ended, lost, odd, elsewhere, bare, again\n"
@@ -267,12 +235,6 @@ static const char every_kind[] =
 	"elsewhere: .cfi_startproc\n .cfi_register %rip, %rax\n nop\n .cfi_endproc\n"
 	"again: .cfi_startproc\n .cfi_remember_state\n nop\n .cfi_def_cfa_offset 64\n"
 	" .cfi_restore_state\n nop\n .cfi_endproc\n";
-
-static void assert_rule(const struct unwind_table *table, uint64_t address,
-			struct record_unwind_rule expected)
-{
-	assert_memory_equal(unwind_table_find(table, address), &expected, sizeof(expected));
-}
 
 static void test_every_kind_of_description(void **state)
 {
@@ -384,45 +346,6 @@ static void test_debug_frame_serves_where_there_is_no_other(void **state)
 	program_remove(&program);
 }
 
-/* As where some objects of a program are compiled for no exceptions: each section has a part. */
-static void test_debug_frame_describes_what_eh_frame_leaves_out(void **state)
-{
-	static const char source[] =
-		".text\n.globl first, second, third\n"
-		".macro describe offset\n"
-		" .cfi_startproc\n .cfi_def_cfa_offset \\offset\n nop\n nop\n .cfi_endproc\n"
-		".endm\n"
-		"first: describe 40\nsecond: describe 48\nthird: describe 56\n"
-		/* What only .debug_frame has, and what both have, but not the same. */
-		".section .debug_frame, \"\", @progbits\n"
-		"common: .long 2f - 1f\n1: .long -1\n .byte 1, 0, 1, 0x78, 16\n"
-		" .byte 0x0c, 7, 8, 0x90, 1\n .p2align 3\n2:\n"
-		" .long 4f - 3f\n3: .long common\n .quad bare, 2\n .byte 0x0e, 64\n"
-		" .p2align 3\n4:\n"
-		" .long 6f - 5f\n5: .long common\n .quad second, 2\n .byte 0x0e, 72\n"
-		" .p2align 3\n6:\n"
-		".text\n.globl bare\nbare: nop\n nop\n";
-	struct record_unwind_rule rule = {.kind = RECORD_UNWIND_STACK_POINTER};
-	static const struct {
-		const char *symbol;
-		int32_t offset;
-	} expected[] = {{"first", 40}, {"second", 48}, {"third", 56}, {"bare", 64}};
-	struct unwind_table *table;
-	struct program program;
-
-	(void)state;
-	program_build(&program, "S", source, "gcc -shared -nostdlib");
-	table = build_of(program.path);
-	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
-		rule.cfa_offset = expected[i].offset;
-		assert_rule(table, address_of(&program, expected[i].symbol), rule);
-		assert_rule(table, address_of(&program, expected[i].symbol) + 1, rule);
-	}
-	assert_int_equal(table->refused_count, 0);
-	unwind_table_free(table);
-	program_remove(&program);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -431,7 +354,6 @@ int main(void)
 		cmocka_unit_test(test_pages_begin_with_what_holds),
 		cmocka_unit_test(test_files_without_tables_are_refused),
 		cmocka_unit_test(test_debug_frame_serves_where_there_is_no_other),
-		cmocka_unit_test(test_debug_frame_describes_what_eh_frame_leaves_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
