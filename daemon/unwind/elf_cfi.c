@@ -143,6 +143,8 @@ static bool find_eh_frame(const struct elf_cfi *cfi, uint64_t *address)
 		if (!gelf_getphdr(cfi->elf, (int)i, &segment) || segment.p_type != PT_GNU_EH_FRAME)
 			continue;
 		header = elf_cfi_read(cfi, segment.p_vaddr, EH_FRAME_HEADER_BYTES);
+		if (!header.bytes)
+			return false;
 		reader = cfi_reader_new(header.bytes, header.size);
 		if (cfi_unsigned(&reader, 1) != 1)
 			return false;
@@ -154,13 +156,44 @@ static bool find_eh_frame(const struct elf_cfi *cfi, uint64_t *address)
 	return false;
 }
 
-/* Its end is where a length of zero says so, at the segment's end at the latest. */
+/* How many bytes of entries there are, up to a length of zero; false when that isn't among them. */
+static bool find_end(const struct cfi_section *section, size_t *end)
+{
+	struct cfi_reader reader = cfi_reader_new(section->bytes, section->size);
+	uint64_t length;
+
+	do {
+		*end = (size_t)(reader.at - section->bytes);
+		length = cfi_unsigned(&reader, 4);
+		if (length == 0xffffffff)
+			length = cfi_unsigned(&reader, 8);
+		cfi_bytes(&reader, length);
+	} while (length && !reader.is_broken);
+	return !reader.is_broken;
+}
+
+/* Nothing says how large it is, and its segment may be many times as large: it is read by parts. */
+#define PART_BYTES_MIN (1ULL << 20)
+
 static void read_loaded_eh_frame(struct elf_cfi *cfi)
 {
+	struct cfi_section section;
 	uint64_t address;
+	size_t end;
 
-	if (!cfi->eh_frame.bytes && find_eh_frame(cfi, &address))
-		cfi->eh_frame = elf_cfi_read(cfi, address, SECTION_BYTES_MAX);
+	if (cfi->eh_frame.bytes || !find_eh_frame(cfi, &address))
+		return;
+	for (uint64_t wanted = PART_BYTES_MIN; wanted <= SECTION_BYTES_MAX; wanted *= 4) {
+		section = elf_cfi_read(cfi, address, wanted);
+		if (!section.bytes)
+			return;
+		/* What linkers end by nothing but their segment's end is whole as well. */
+		if (find_end(&section, &end) || section.size < wanted) {
+			section.size = end;
+			cfi->eh_frame = section;
+			return;
+		}
+	}
 }
 
 int elf_cfi_open(Elf *elf, struct elf_cfi *cfi)

@@ -39,24 +39,26 @@ static int add_between(const struct elf_cfi *cfi, uint64_t start, uint64_t end,
 	return error;
 }
 
-/* Of a segment, what lies before its first span and behind its last one. */
+/* Of a segment, what lies before its first span and behind its last one; all of it without any. */
 static int add_around(const struct elf_cfi *cfi, const struct elf_cfi_segment *segment,
 		      size_t count, struct span_list *spans, struct rule_set *rules)
 {
-	uint64_t first = segment->end, last = segment->end;
+	uint64_t behind = segment->start;
 	int error;
 
 	for (size_t i = 0; i < count; i++) {
-		const struct span *span = &spans->spans[i];
+		struct span span = spans->spans[i];
 
-		if (span->end <= segment->start || span->start >= segment->end)
+		if (span.end <= segment->start || span.start >= segment->end)
 			continue;
-		if (span->start < first)
-			first = span->start;
-		last = span->end;
+		if (behind == segment->start) {
+			error = add_between(cfi, segment->start, span.start, spans, rules);
+			if (error)
+				return error;
+		}
+		behind = span.end;
 	}
-	error = add_between(cfi, segment->start, first, spans, rules);
-	return error ? error : add_between(cfi, last, segment->end, spans, rules);
+	return add_between(cfi, behind, segment->end, spans, rules);
 }
 
 int stubs_add(const struct elf_cfi *cfi, struct span_list *spans, struct rule_set *rules)

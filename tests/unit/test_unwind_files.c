@@ -145,7 +145,23 @@ static void assert_same_table(const struct unwind_table *table, const struct unw
 			    table->rule_count * sizeof(table->rules[0]));
 }
 
-/* The same table comes of it, by whatever linker: the program header says where .eh_frame is. */
+/* The same table comes of it: the program header says where .eh_frame is. */
+static void assert_same_without_section_headers(const char *suffix, const char *source,
+						const char *compiler)
+{
+	struct unwind_table *table, *other;
+	struct program program;
+
+	program_build(&program, suffix, source, compiler);
+	table = build_of(program.path);
+	drop_section_headers(program.path);
+	other = build_of(program.path);
+	assert_same_table(table, other);
+	unwind_table_free(table);
+	unwind_table_free(other);
+	program_remove(&program);
+}
+
 static void test_tables_are_found_without_section_headers(void **state)
 {
 	static const char source[] = "#include <stdlib.h>\nint main(void) { return !malloc(1); }\n";
@@ -153,20 +169,23 @@ static void test_tables_are_found_without_section_headers(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(linkers) / sizeof(linkers[0]); i++) {
-		struct unwind_table *table, *other;
-		struct program program;
 		char compiler[64];
 
 		snprintf(compiler, sizeof(compiler), "gcc -fuse-ld=%s", linkers[i]);
-		program_build(&program, "c", source, compiler);
-		table = build_of(program.path);
-		drop_section_headers(program.path);
-		other = build_of(program.path);
-		assert_same_table(table, other);
-		unwind_table_free(table);
-		unwind_table_free(other);
-		program_remove(&program);
+		assert_same_without_section_headers("c", source, compiler);
 	}
+}
+
+/* Of 2 MB, which are not read at once; the second time without a zero at their end. */
+static void test_large_tables_are_found_without_section_headers(void **state)
+{
+	static const char source[] = ".text\n.rept 80000\n.cfi_startproc\n nop\n"
+				     " .cfi_def_cfa_offset 24\n nop\n .cfi_endproc\n.endr\n"
+				     ".section .note.GNU-stack, \"\", @progbits\n";
+
+	(void)state;
+	assert_same_without_section_headers("S", source, "gcc -shared");
+	assert_same_without_section_headers("S", source, "gcc -shared -nostdlib -fuse-ld=bfd");
 }
 
 /* Whatever the bytes that lead to .eh_frame say; without them nothing but the entry is known. */
@@ -211,6 +230,7 @@ int main(void)
 		cmocka_unit_test(test_debug_frame_describes_what_eh_frame_leaves_out),
 		cmocka_unit_test(test_stubs_are_known_by_their_instructions),
 		cmocka_unit_test(test_tables_are_found_without_section_headers),
+		cmocka_unit_test(test_large_tables_are_found_without_section_headers),
 		cmocka_unit_test(test_a_broken_way_to_the_tables_harms_nobody),
 	};
 
