@@ -173,7 +173,7 @@ $(PROGRAM_DIR)/frames_%: tests/programs/frames.c | $(PROGRAM_DIR)
 		-fomit-frame-pointer $(frames_$(subst -,_,$(word 3,$(FRAMES_WORDS)))) \
 		$(PROGRAM_WARN) -D_GNU_SOURCE -o $@ $< -pthread
 
-$(PROGRAM_DIR)/cxx_frames_%: tests/programs/cxx_frames.cpp | $(PROGRAM_DIR)
+$(PROGRAM_DIR)/cxx_frames_%: tests/programs/cxx_frames.cpp $(wildcard tests/programs/cxx_frames*.h) | $(PROGRAM_DIR)
 	$(frames_$(word 1,$(FRAMES_WORDS))) -std=gnu++20 -g -$(word 2,$(FRAMES_WORDS)) \
 		-fomit-frame-pointer $(frames_$(subst -,_,$(word 3,$(FRAMES_WORDS)))) \
 		$(PROGRAM_WARN) -D_GNU_SOURCE -o $@ $< -pthread
