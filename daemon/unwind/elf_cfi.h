@@ -18,7 +18,8 @@ struct elf_cfi {
 		uint64_t start, end;
 	} segments[ELF_CFI_SEGMENTS_MAX];
 	size_t segment_count;
-	struct cfi_section eh_frame, debug_frame; /* bytes NULL: the file has none */
+	/* bytes NULL: the file has none. .eh_frame is found without section headers, too. */
+	struct cfi_section eh_frame, debug_frame;
 };
 
 /*
@@ -28,6 +29,12 @@ struct elf_cfi {
  */
 int elf_cfi_open(Elf *elf, struct elf_cfi *cfi);
 void elf_cfi_close(struct elf_cfi *cfi);
+
+/*
+ * What the file has of a loaded segment from an address on, size_max bytes of it at most; bytes
+ * NULL where it has nothing. Lives as long as cfi.
+ */
+struct cfi_section elf_cfi_read(const struct elf_cfi *cfi, uint64_t address, uint64_t size_max);
 
 /* Whether all of [start, end) is code. */
 bool elf_cfi_is_code(const struct elf_cfi *cfi, uint64_t start, uint64_t end);

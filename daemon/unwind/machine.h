@@ -16,6 +16,25 @@
 /* ELF's number of the machine. */
 #define MACHINE_ELF EM_X86_64
 
+/* Stubs of the procedure linkage table begin at multiples of this. */
+#define MACHINE_STUB_ALIGNMENT 16
+#define MACHINE_STUB_ROWS_MAX  4
+
+struct machine_stub {
+	size_t bytes; /* with what fills it up */
+	size_t row_count;
+	struct machine_stub_row {
+		size_t offset;
+		struct record_unwind_rule rule;
+	} rows[MACHINE_STUB_ROWS_MAX];
+};
+
+/*
+ * What holds within a stub by which library functions are called, known by its instructions: not
+ * every linker describes those that it makes. Returns false for other code.
+ */
+bool machine_stub(const uint8_t *bytes, size_t size, struct machine_stub *stub);
+
 /* The rule that a state comes to; RECORD_UNWIND_UNSUPPORTED when the walker can't follow it. */
 struct record_unwind_rule machine_rule(const struct cfi_cie *cie, const struct cfi_state *state);
 

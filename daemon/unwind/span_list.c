@@ -76,6 +76,22 @@ size_t span_list_sort(struct span_list *list)
 	return left_out;
 }
 
+bool span_list_overlaps(const struct span_list *list, size_t count, uint64_t start, uint64_t end)
+{
+	size_t low = 0, high = count;
+
+	/* The first one that ends beyond start. */
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (list->spans[middle].end <= start)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < count && list->spans[low].start < end;
+}
+
 void span_list_clear(struct span_list *list)
 {
 	free(list->spans);

@@ -3,6 +3,7 @@
 #ifndef MEMWATCH_UNWIND_SPAN_LIST_H
 #define MEMWATCH_UNWIND_SPAN_LIST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +37,8 @@ void span_list_cancel(struct span_list *list);
  * that came first. Returns how many were left out.
  */
 size_t span_list_sort(struct span_list *list);
+/* Whether one of the first count spans, which have been sorted, holds any of [start, end). */
+bool span_list_overlaps(const struct span_list *list, size_t count, uint64_t start, uint64_t end);
 void span_list_clear(struct span_list *list);
 
 #endif

@@ -7,6 +7,7 @@
 #include "unwind/rule_set.h"
 #include "unwind/runtime_code.h"
 #include "unwind/span_list.h"
+#include "unwind/stubs.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -29,6 +30,7 @@ struct build {
 	struct rule_set rules;
 	struct span_list spans;
 	const struct cfi_cie *current_cie;
+	size_t known_count; /* spans, in order, of code that needs no other description */
 	size_t refused_count;
 	size_t row_capacity;
 	uint16_t made_code_rule;
@@ -58,6 +60,8 @@ static void add_function(struct build *build, const struct cfi_section *section,
 		build->refused_count += fde->start != 0;
 		return;
 	}
+	if (span_list_overlaps(&build->spans, build->known_count, fde->start, fde->end))
+		return;
 	build->error = span_list_begin(&build->spans, fde->start, fde->end);
 	if (build->error)
 		return;
@@ -288,15 +292,30 @@ static int open_table(struct build *build)
 
 /* ---- All of it ---- */
 
-static int compile(struct build *build)
+/*
+ * Files without tables of their own at run time are linked with others that have them: each section
+ * has what the other lacks, and .eh_frame is what the program itself goes by.
+ */
+static void add_sections(struct build *build)
 {
 	add_section(build, &build->cfi.eh_frame);
-	if (!build->error && !build->spans.count)
-		add_section(build, &build->cfi.debug_frame);
 	if (build->error)
-		return build->error;
+		return;
 	build->refused_count += span_list_sort(&build->spans);
-	add_start(build);
+	build->known_count = build->spans.count;
+	add_section(build, &build->cfi.debug_frame);
+	if (!build->error)
+		build->refused_count += span_list_sort(&build->spans);
+}
+
+static int compile(struct build *build)
+{
+	add_sections(build);
+	/* A file without a word of any function isn't described by its stubs. */
+	if (!build->error && build->spans.count)
+		build->error = stubs_add(&build->cfi, &build->spans, &build->rules);
+	if (!build->error)
+		add_start(build);
 	if (!build->error)
 		add_runtime_code(build);
 	if (build->error)

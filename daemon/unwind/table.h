@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Compiles a module's call frame information (.eh_frame, or .debug_frame where that is all there
- * is) into the compact rows that the walker in BPF searches (bpf/record.h, "Unwinding").
+ * Compiles a module's call frame information (.eh_frame, and .debug_frame for code that the
+ * former leaves out) into the compact rows that the walker in BPF searches (bpf/record.h,
+ * "Unwinding").
  *
  * The file is hostile: every bound is checked, and what cannot be decoded becomes rows that say so.
  * Threads: a build uses only its own memory; a table never changes once it is built.

@@ -6,50 +6,19 @@ import subprocess
 
 import pytest
 
-from harness import paths, process
+from harness import paths
 from harness.compare import assert_exact
 from harness.return_probe import ReturnProbe
 from harness.wait import eventually
+from harness.ways import Ways, physical, places
 
 LEVELS = ["O0", "O2", "O3", "Os"]
 BUILDS = [f"{compiler}_{level}{pointer}" for compiler in ("gcc", "clang") for level in LEVELS
           for pointer in ("", "_frame_pointer")]
-BUILDS += ["gcc_O2_static", "gcc_O2_static_pie"]
+# The last has its tables for debuggers alone, and those of its libraries for all.
+BUILDS += ["gcc_O2_lld", "gcc_O2_gold", "gcc_O2_mold", "gcc_O2_static", "gcc_O2_static_pie",
+           "gcc_O2_debug_frame"]
 FRAMES_MAX = 127
-
-
-class Ways:
-    """What one build of the program did, and what memwatch says of it."""
-
-    def __init__(self, daemon, program):
-        daemon.watch(program)
-        self.answer = program.tell("go")
-        self.maps = list(process.executable_mappings(program.pid))
-        self.executable = program.executable
-        self.is_static = "static" in program.executable
-        names = {way["bytes"]: way["name"] for way in self.answer["ways"]}
-        # Where it can't be told from another way, a way has no site of its own.
-        self.sites = {names[site["outstanding_bytes"]]: site for site in daemon.sites(program.pid)
-                      if site["outstanding_bytes"] in names and site["outstanding_objects"] == 1}
-
-    def truth(self, way):
-        """Return addresses as (path, file offset), innermost first."""
-        return [self.place(address) for address in way["callers"]]
-
-    def place(self, address):
-        for start, end, offset, path in self.maps:
-            if start <= address - 1 < end:
-                return path, address - start + offset
-        return None, address
-
-
-def physical(site):
-    """Frames that are on the stack: of inlined functions there are only names."""
-    return [frame for frame in site["stack"] if not frame.get("inlined")]
-
-
-def places(site):
-    return [(frame["module"], frame["offset"]) for frame in physical(site)]
 
 
 # Who calls what isn't compiled with the program, or is interrupted: their callees note nothing.
@@ -58,7 +27,7 @@ CALLERS_OF_OTHERS = {"sorts", "raises", "faults", "calls_assembly", "_start"}
 
 def assert_same(ways, way):
     site = ways.sites[way["name"]]
-    stack, truth = places(site), ways.truth(way)
+    stack, truth = places(site), ways.truth(way["callers"])
     assert site["stack"][0]["function"] == "allocate"
     if way["name"] == "truncated":
         assert stack[1:] == truth[:FRAMES_MAX - 1]
@@ -96,7 +65,7 @@ def test_the_stack_ends_where_a_library_has_no_tables(daemon, run, build):
         site = ways.sites.get(way["name"])
         if not site or way["name"] in ("truncated", "assembly_frame_pointer", "assembly_table"):
             continue
-        stack, truth = places(site), ways.truth(way)
+        stack, truth = places(site), ways.truth(way["callers"])
         assert stack[1:] == truth[:len(stack) - 1], way["name"]
         assert site["stack_end"] == "no_table"
 

@@ -20,19 +20,32 @@ mimalloc_LINK        := -lmimalloc
 FRAMES_LEVELS  := O0 O2 O3 Os
 FRAMES_BUILDS  := $(foreach compiler,gcc clang,$(foreach level,$(FRAMES_LEVELS),\
 	$(compiler)_$(level) $(compiler)_$(level)_frame_pointer)) \
-	gcc_O2_static gcc_O2_static_pie musl_O2 musl_O2_static
+	gcc_O2_static gcc_O2_static_pie musl_O2 musl_O2_static gcc_O2_debug_frame \
+	gcc_O2_lld gcc_O2_gold gcc_O2_mold
+CXX_FRAMES_BUILDS := $(foreach compiler,g++ clang++,$(foreach level,$(FRAMES_LEVELS),\
+	$(compiler)_$(level) $(compiler)_$(level)_frame_pointer)) g++_O2_static
+RUST_FRAMES_BUILDS := $(foreach panic,unwind abort,$(foreach names,default v0,\
+	$(panic)_0_$(names) $(panic)_3_$(names) $(panic)_3_$(names)_frame_pointer)) \
+	unwind_s_default unwind_3_v0_lto
+
+# Linkers build the stubs that call library functions each in its own way; ibt: for processors that
+# track indirect branches.
+PLT_BUILDS     := bfd ibt lld gold mold
 
 X86_PROGRAMS   := checkpointer jit rseq shadow_stack stepper
-PROGRAM_NAMES  := $(filter-out program plugin contract_plugin bare tiny32 frames $(X86_PROGRAMS), \
+PROGRAM_NAMES  := $(filter-out program plugin contract_plugin bare tiny32 frames plt plt_library $(X86_PROGRAMS), \
 	$(patsubst tests/programs/%.c,%,$(wildcard tests/programs/*.c)))
 PROGRAMS       := $(PROGRAM_NAMES:%=$(PROGRAM_DIR)/%) $(addprefix $(PROGRAM_DIR)/, \
 	allocators_static checksums_static allocators_without_frame_pointer bare cxx operators \
 	plugin.so contract_O0 contract_O2 contract_static contract_without_semaphores \
 	contract_partly_unusable contract_plugin.so \
 	$(addprefix families_,$(ALLOCATOR_BUILDS) musl musl_static jemalloc_je jemalloc_rjem) \
-	$(addprefix operators_,$(ALLOCATOR_BUILDS)) $(addprefix frames_,$(FRAMES_BUILDS)))
+	$(addprefix operators_,$(ALLOCATOR_BUILDS)) $(addprefix frames_,$(FRAMES_BUILDS)) \
+	$(addprefix cxx_frames_,$(CXX_FRAMES_BUILDS)) \
+	$(addprefix rust_frames_,$(RUST_FRAMES_BUILDS)))
 ifeq ($(ARCH),x86)
-PROGRAMS       += $(PROGRAM_DIR)/tiny32 $(X86_PROGRAMS:%=$(PROGRAM_DIR)/%)
+PROGRAMS       += $(PROGRAM_DIR)/tiny32 $(X86_PROGRAMS:%=$(PROGRAM_DIR)/%) \
+	$(PLT_BUILDS:%=$(PROGRAM_DIR)/libplt_%.so) $(PLT_BUILDS:%=$(PROGRAM_DIR)/plt_%)
 endif
 
 .PHONY: programs
@@ -142,13 +155,47 @@ $(PROGRAM_DIR)/tiny32: tests/programs/tiny32.c | $(PROGRAM_DIR)
 # are part of what is tested.
 frames_gcc    := gcc
 frames_clang  := $(CLANG)
+frames_g++    := $(CXX)
+frames_clang++ := $(CLANG)++
 frames_musl   := musl-gcc
+frames_debug_frame := -fno-asynchronous-unwind-tables
 frames_frame_pointer := -fno-omit-frame-pointer
+frames_lld    := -fuse-ld=lld
+frames_gold   := -fuse-ld=gold
+frames_mold   := -fuse-ld=mold
 frames_static := -static
 frames_static_pie := -static-pie
-FRAMES_WORDS   = $(subst _, ,$(subst static_pie,static-pie,$(subst frame_pointer,frame-pointer,$*)))
+FRAMES_WORDS   = $(subst _, ,$(subst static_pie,static-pie,$(subst frame_pointer,frame-pointer,\
+	$(subst debug_frame,debug-frame,$*))))
 
 $(PROGRAM_DIR)/frames_%: tests/programs/frames.c | $(PROGRAM_DIR)
 	$(frames_$(word 1,$(FRAMES_WORDS))) -std=gnu11 -g -$(word 2,$(FRAMES_WORDS)) \
 		-fomit-frame-pointer $(frames_$(subst -,_,$(word 3,$(FRAMES_WORDS)))) \
 		$(PROGRAM_WARN) -D_GNU_SOURCE -o $@ $< -pthread
+
+$(PROGRAM_DIR)/cxx_frames_%: tests/programs/cxx_frames.cpp $(wildcard tests/programs/cxx_frames*.h) | $(PROGRAM_DIR)
+	$(frames_$(word 1,$(FRAMES_WORDS))) -std=gnu++20 -g -$(word 2,$(FRAMES_WORDS)) \
+		-fomit-frame-pointer $(frames_$(subst -,_,$(word 3,$(FRAMES_WORDS)))) \
+		$(PROGRAM_WARN) -D_GNU_SOURCE -o $@ $< -pthread
+
+# How it panics, its level, and how it spells names; what else there is to it. No two are one file.
+RUSTC ?= $(firstword $(wildcard /usr/bin/rustc) rustc)
+rust_frames_v0    := -C symbol-mangling-version=v0
+rust_frames_frame := -C force-frame-pointers
+rust_frames_lto   := -C lto
+
+$(PROGRAM_DIR)/rust_frames_%: tests/programs/rust_frames.rs | $(PROGRAM_DIR)
+	$(RUSTC) --edition 2021 -g -C metadata=$* -C panic=$(word 1,$(subst _, ,$*)) \
+		-C opt-level=$(word 2,$(subst _, ,$*)) \
+		$(rust_frames_$(word 3,$(subst _, ,$*))) $(rust_frames_$(word 4,$(subst _, ,$*))) -o $@ $<
+
+# Each with a library by the same linker. Functions are found at their first call.
+plt_ibt   := -fuse-ld=bfd -fcf-protection -Wl,-z,ibtplt
+PLT_FLAGS  = -std=gnu11 -O2 -g -fomit-frame-pointer $(PROGRAM_WARN) -D_GNU_SOURCE -Wl,-z,lazy \
+	$(or $(plt_$*),-fuse-ld=$*)
+
+$(PROGRAM_DIR)/libplt_%.so: tests/programs/plt_library.c tests/programs/plt.h | $(PROGRAM_DIR)
+	gcc $(PLT_FLAGS) -fPIC -shared -Wl,-soname,$(@F) -o $@ $<
+
+$(PROGRAM_DIR)/plt_%: tests/programs/plt.c $(PROGRAM_DIR)/libplt_%.so
+	gcc $(PLT_FLAGS) -o $@ $^ -Wl,-rpath,'$$ORIGIN'

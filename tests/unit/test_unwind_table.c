@@ -3,9 +3,8 @@
  * Unwind tables: every row of real libraries held against what elfutils reads there, and assembly
  * with one description of each kind.
  */
-#include "symbol_program.h"
 #include "unwind/machine.h"
-#include "unwind/table.h"
+#include "unwind_program.h"
 
 #include <dwarf.h>
 #include <elfutils/libdw.h>
@@ -127,17 +126,6 @@ static struct record_unwind_rule reference_rule(const struct reference *referenc
 
 /* ---- Real files ---- */
 
-static struct unwind_table *build_of(const char *path)
-{
-	struct unwind_table *table = NULL;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	assert_true(fd >= 0);
-	assert_int_equal(unwind_table_build(fd, &table), 0);
-	close(fd);
-	return table;
-}
-
 static void compare_at(const struct unwind_table *table, const struct reference *reference,
 		       const char *path, uint64_t address)
 {
@@ -229,26 +217,6 @@ static void test_real_files_are_read_as_elfutils_reads_them(void **state)
 
 /* ---- One of each kind ---- */
 
-/* The address of a symbol, by nm. */
-static uint64_t address_of(const struct program *program, const char *symbol)
-{
-	unsigned long long address = 0;
-	char command[256], name[64];
-	FILE *out;
-
-	snprintf(command, sizeof(command), "nm %s", program->path);
-	out = popen(command, "r");
-	assert_non_null(out);
-	while (fscanf(out, "%llx %*c %63s", &address, name) == 2)
-		if (strcmp(name, symbol) == 0)
-			break;
-	assert_string_equal(name, symbol);
-	while (fgetc(out) != EOF)
-		;
-	pclose(out);
-	return address;
-}
-
 static const char every_kind[] =
 	".text\n"
 	".globl plain, framed, realigned, signalled, ended, lost, odd, elsewhere, bare, again\n"
@@ -267,12 +235,6 @@ static const char every_kind[] =
 	"elsewhere: .cfi_startproc\n .cfi_register %rip, %rax\n nop\n .cfi_endproc\n"
 	"again: .cfi_startproc\n .cfi_remember_state\n nop\n .cfi_def_cfa_offset 64\n"
 	" .cfi_restore_state\n nop\n .cfi_endproc\n";
-
-static void assert_rule(const struct unwind_table *table, uint64_t address,
-			struct record_unwind_rule expected)
-{
-	assert_memory_equal(unwind_table_find(table, address), &expected, sizeof(expected));
-}
 
 static void test_every_kind_of_description(void **state)
 {

@@ -57,12 +57,13 @@ def _fetch(folder, suite, packages):
     _apt(folder, "download", *packages)
 
 
-def unpacked(suite, packages):
+def unpacked(suite, packages, name=None):
     """
     The folder with the contents of the packages; Unreachable when they have to be fetched and can't
-    be. Once unpacked they stay until the build folder is cleaned.
+    be. Once unpacked they stay until the build folder is cleaned. name: of a folder for these
+    packages, where others of the suite aren't wanted beside them.
     """
-    folder = paths.BUILD / "packages" / suite
+    folder = paths.BUILD / "packages" / (name or suite)
     root = folder / "root"
     stamp = folder / "unpacked"
     wanted = " ".join(packages)
