@@ -198,9 +198,13 @@ static __always_inline bool python_find_state(struct thread_state *state,
 					      const struct record_python *python)
 {
 	struct python_walk *walk = &state->python;
-	__u64 now, id = 0;
+	__u64 now, id = 0, newest = 0;
 
-	if (walk->runtime == python->runtime && walk->first_thread) {
+	/* In a newer interpreter it may have a state as well, which would come first. */
+	if (walk->runtime == python->runtime && walk->first_thread &&
+	    !bpf_probe_read_user(&newest, sizeof(newest),
+				 (void *)(python->runtime + python->runtime_interpreters)) &&
+	    newest == walk->first_interpreter) {
 		walk->interpreter = walk->first_interpreter;
 		walk->thread = walk->first_thread;
 		if (!bpf_probe_read_user(&id, sizeof(id), (void *)(walk->thread + python->thread_id)) &&

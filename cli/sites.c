@@ -88,6 +88,25 @@ static void sites_show_pending(const struct render *render, const cJSON *answer)
 				number_count(pending).text);
 }
 
+static void sites_show_python(const struct render *render, const cJSON *answer)
+{
+	const cJSON *python = json_child(answer, "python");
+	const char *version = json_string(python, "version");
+	const char *refusal = json_string(python, "refusal");
+	double taken = json_number(python, "stacks_taken");
+	double lacking = taken - json_number(python, "stacks_to_root");
+
+	if (refusal)
+		render_labelled(render, RENDER_WARNING, "  python", SITES_TEXT_COLUMN,
+				"its functions are not told: %s", refusal);
+	else if (version && lacking > 0)
+		render_labelled(render, RENDER_WARNING, "  python", SITES_TEXT_COLUMN,
+				"%s; %s of %s stacks lack some of its functions", version,
+				number_count(lacking).text, number_count(taken).text);
+	else if (version)
+		render_labelled(render, RENDER_PLAIN, "  python", SITES_TEXT_COLUMN, "%s", version);
+}
+
 void sites_show_account(const struct render *render, const cJSON *answer)
 {
 	double sites_total = json_number(answer, "sites_total");
@@ -106,6 +125,7 @@ void sites_show_account(const struct render *render, const cJSON *answer)
 			"%s in %s at %s site%s", outstanding, objects,
 			number_count(sites_total).text, sites_total == 1 ? "" : "s");
 	sites_show_sampling(render, answer);
+	sites_show_python(render, answer);
 	sites_show_completeness(render, answer);
 	sites_show_pending(render, answer);
 	free(outstanding);

@@ -57,6 +57,8 @@ struct account {
 	char attach_failure[200];
 	bool is_contract; /* the process's own samples, see target.h */
 	char contract_refusal[200];
+	char python_version[32];  /* "": there is no interpreter */
+	char python_refusal[200]; /* why its frames aren't told; "": they are */
 	uint64_t probe_count, single_stepped_count;
 };
 

@@ -97,23 +97,28 @@ static struct wanted_stack *add_wanted(struct code_reading *reading)
 	return &reading->wanted.stacks[reading->wanted.count];
 }
 
-static size_t list_addresses(const struct stack *stack, uint64_t *addresses)
+static size_t count_python(const struct stack *stack)
 {
-	size_t listed = 0;
+	size_t counted = 0;
 
+	for (uint32_t i = 0; i < stack->frame_count; i++)
+		counted += stack->frames[i].python_address != 0;
+	return counted;
+}
+
+static void want_addresses(struct stack *stack, uint64_t *addresses)
+{
 	for (uint32_t i = 0; i < stack->frame_count; i++) {
 		if (!stack->frames[i].python_address)
 			continue;
-		if (addresses)
-			addresses[listed] = stack->frames[i].python_address;
-		listed++;
+		*addresses++ = stack->frames[i].python_address;
+		stack->frames[i].is_code_wanted = true;
 	}
-	return listed;
 }
 
 void code_reading_want(struct code_reading *reading, const struct target *target, struct site *site)
 {
-	size_t frames = list_addresses(site->stack, NULL);
+	size_t frames = count_python(site->stack);
 	struct wanted_stack *wanted;
 
 	if (!frames || !target->python)
@@ -134,7 +139,7 @@ void code_reading_want(struct code_reading *reading, const struct target *target
 		return;
 	}
 	wanted->python = target_python_hold(target->python);
-	list_addresses(site->stack, wanted->addresses);
+	want_addresses(site->stack, wanted->addresses);
 	reading->wanted.count++;
 }
 
@@ -214,6 +219,7 @@ static void enter_stack(struct stack *stack, const struct wanted_stack *wanted)
 			continue;
 		if (!frame->code && wanted->codes[next])
 			enter_frame(frame, wanted->codes[next]);
+		frame->is_code_wanted = false;
 		next++;
 	}
 }

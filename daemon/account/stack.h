@@ -23,7 +23,8 @@ struct stack_frame {
 	 * is the instruction in bytes, + 1; 0: before the first one, or not known.
 	 */
 	uint64_t python_address;  /* 0: it is none */
-	struct python_code *code; /* held; NULL: not read, or not yet */
+	struct python_code *code; /* held; NULL: not read yet, or it could not be */
+	bool is_code_wanted;      /* it will be read */
 	uint32_t line;            /* 0: unknown */
 };
 

@@ -2,7 +2,9 @@
 /* Reading an account's numbers out of the kernel's tables, and adding them up. */
 #include "account/table.h"
 #include "probe/contract.h"
+#include "target/python.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Sites whose stack has not arrived: the kernel's table says whose they are. */
@@ -39,6 +41,17 @@ static void subtract_counters(struct record_target_counters *counters,
 	counters->vanished_probes -= before->vanished_probes;
 	for (int end = 0; end < RECORD_STACK_ENDS_COUNT; end++)
 		counters->stack_ends[end] -= before->stack_ends[end];
+	for (int end = 0; end < RECORD_PYTHON_ENDS_COUNT; end++)
+		counters->python_ends[end] -= before->python_ends[end];
+}
+
+/* What was once known stays: of a program that has ended as well. */
+static void copy_python(struct account *account, const struct target *target)
+{
+	if (target->python)
+		snprintf(account->python_version, sizeof(account->python_version), "%s",
+			 python_interpreter_version(target->python->interpreter));
+	memcpy(account->python_refusal, target->python_refusal, sizeof(account->python_refusal));
 }
 
 static void copy_target(struct account *account, const struct target *target)
@@ -52,6 +65,7 @@ static void copy_target(struct account *account, const struct target *target)
 	account->is_contract = target->is_contract;
 	memcpy(account->contract_refusal, target->contract_refusal,
 	       sizeof(account->contract_refusal));
+	copy_python(account, target);
 	account->probe_count = target->probe_count;
 	account->single_stepped_count = target->single_stepped_count;
 	account->sampling_interval_bytes =

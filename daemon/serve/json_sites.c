@@ -54,6 +54,20 @@ static void encode_site(struct json *json, const struct answer_site *site, bool 
 	json_close_object(json);
 }
 
+static void encode_python(struct json *json, const struct answer_python *python)
+{
+	if (!python->version[0] && !python->refusal[0]) {
+		json_null(json, "python");
+		return;
+	}
+	json_open_object(json, "python");
+	json_string(json, "version", null_if_empty(python->version));
+	json_string(json, "refusal", null_if_empty(python->refusal));
+	json_uint64(json, "stacks_taken", python->stacks_taken);
+	json_uint64(json, "stacks_to_root", python->stacks_to_root);
+	json_close_object(json);
+}
+
 static void encode_completeness(struct json *json, const struct answer_sites *answer)
 {
 	json_bool(json, "complete", answer->is_complete);
@@ -62,6 +76,7 @@ static void encode_completeness(struct json *json, const struct answer_sites *an
 	json_uint64(json, "lost_events", answer->lost_events);
 	json_uint64(json, "stacks_taken", answer->stacks_taken);
 	json_uint64(json, "stacks_to_root", answer->stacks_to_root);
+	encode_python(json, &answer->python);
 	json_losses(json, answer->losses, answer->loss_count);
 	json_bool(json, "ended", answer->is_ended);
 	if (answer->is_ended)

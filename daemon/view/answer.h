@@ -67,6 +67,16 @@ struct answer_cost_control {
 	uint64_t interval_raises;      /* ... so often */
 };
 
+/* The Python of a process. */
+struct answer_python {
+	char version[32];  /* "": none is known */
+	char refusal[200]; /* why there seems to be one whose frames aren't told; "" */
+	/* Stacks that pass it, since it was watched; those with fewer frames than calls are in
+	 * losses.
+	 */
+	uint64_t stacks_taken, stacks_to_root;
+};
+
 /* leaks and stacks; stacks has no verdicts. */
 struct answer_sites {
 	pid_t pid;
@@ -79,6 +89,7 @@ struct answer_sites {
 	char *incomplete_reason;               /* NULL when complete */
 	uint64_t lost_events;                  /* sum of all losses */
 	uint64_t stacks_taken, stacks_to_root; /* since it was watched; the rest is in losses */
+	struct answer_python python;
 	struct answer_loss *losses;
 	size_t loss_count;
 	bool is_ended; /* the process has exited or was unwatched; numbers are the last ones */

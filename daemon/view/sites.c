@@ -116,6 +116,16 @@ static bool is_listed(const struct answer_site *site, const struct view_sites_op
 	return !options->has_verdicts || options->is_all || site->verdict < VERDICT_CACHE;
 }
 
+static void describe_python(const struct account *account, struct answer_python *python)
+{
+	memcpy(python->version, account->python_version, sizeof(python->version));
+	memcpy(python->refusal, account->python_refusal, sizeof(python->refusal));
+	python->stacks_to_root = account->counters.python_ends[RECORD_PYTHON_END_ROOT];
+	for (int end = 0; end < RECORD_PYTHON_ENDS_COUNT; end++)
+		if (end != RECORD_PYTHON_END_NONE)
+			python->stacks_taken += account->counters.python_ends[end];
+}
+
 static struct answer_sites *gather_head(struct state *state, const struct account *account,
 					const struct view_sites_options *options, double now)
 {
@@ -137,6 +147,7 @@ static struct answer_sites *gather_head(struct state *state, const struct accoun
 	answer->stacks_to_root = account->counters.stack_ends[RECORD_STACK_END_ROOT];
 	for (int end = 0; end < RECORD_STACK_ENDS_COUNT; end++)
 		answer->stacks_taken += account->counters.stack_ends[end];
+	describe_python(account, &answer->python);
 	answer->is_ended = account->end_reason != NULL;
 	answer->end_reason = account->end_reason;
 	answer->end_detail = strdup(account->end_detail);
@@ -295,7 +306,7 @@ static int name_python_frame(const struct stack_frame *frame, struct answer_site
 		return -ENOMEM;
 	answer->kind = "python";
 	answer->offset = frame->offset;
-	answer->is_pending = !frame->code;
+	answer->is_pending = frame->is_code_wanted;
 	if (!frame->code)
 		return 0;
 	answer->function = python_code_function(frame->code);
