@@ -97,18 +97,39 @@ static __always_inline bool python_instruction(struct thread_state *state,
 	return true;
 }
 
-/* Counts the calls of the evaluation function in the native stack. */
+static __always_inline bool python_is_in(const struct record_python_range *range, __u64 address)
+{
+	return address - range->start < range->end - range->start;
+}
+
+static __always_inline bool python_is_evaluation(const struct record_python *python, __u64 address)
+{
+	for (__u32 i = 0; i < RECORD_PYTHON_EVAL_RANGES_MAX; i++)
+		if (python_is_in(&python->eval_ranges[i], address))
+			return true;
+	return false;
+}
+
+/* Instead of the address of a call of the evaluation function. */
+#define PYTHON_CALL_MARK 1
+
+/*
+ * Counts the calls of the evaluation function in the native stack, and hashes that anew by what it
+ * means: the way through the interpreter, which it speeds up as it goes, makes no difference, but
+ * for what the innermost function has called in it.
+ */
 __noinline int python_count_calls(struct thread_state *state)
 {
 	const struct record_python *python;
-	volatile __u32 *calls;
-	__u32 slot;
+	struct python_walk *walk;
+	__u32 slot, is_leaf = 1;
 
 	if (!state)
 		return 0;
-	calls = &state->python.calls;
-	*calls = 0;
-	slot = state->python.slot;
+	walk = &state->python;
+	walk->calls = 0;
+	walk->hash = stack_hash_begin();
+	slot = walk->slot;
 	python = bpf_map_lookup_elem(&python_interpreters, &slot);
 	if (!python)
 		return 0;
@@ -117,11 +138,19 @@ __noinline int python_count_calls(struct thread_state *state)
 
 		if (i >= state->stack.frame_count)
 			break;
-		for (__u32 j = 0; j < RECORD_PYTHON_EVAL_RANGES_MAX; j++)
-			if (address - python->eval_ranges[j].start <
-			    python->eval_ranges[j].end - python->eval_ranges[j].start)
-				(*calls)++;
+		if (python_is_evaluation(python, address)) {
+			walk->calls++;
+			is_leaf = 0;
+			walk->hash = stack_hash_add(walk->hash, PYTHON_CALL_MARK);
+			continue;
+		}
+		if (!python_is_in(&python->code, address))
+			is_leaf = 0;
+		else if (!is_leaf)
+			continue;
+		walk->hash = stack_hash_add(walk->hash, address);
 	}
+	walk->hash = stack_hash_add(walk->hash, state->stack.end);
 	return 0;
 }
 
@@ -207,7 +236,8 @@ static __always_inline bool python_find_state(struct thread_state *state,
 	    newest == walk->first_interpreter) {
 		walk->interpreter = walk->first_interpreter;
 		walk->thread = walk->first_thread;
-		if (!bpf_probe_read_user(&id, sizeof(id), (void *)(walk->thread + python->thread_id)) &&
+		if (!bpf_probe_read_user(&id, sizeof(id),
+					 (void *)(walk->thread + python->thread_id)) &&
 		    id == BPF_CORE_READ(bpf_get_current_task_btf(), thread.fsbase) &&
 		    python_enter_thread(state, python))
 			return true;
@@ -230,8 +260,8 @@ static __always_inline bool python_find_state(struct thread_state *state,
 }
 
 /*
- * Sets state->python.word to the frame that comes next, or to 0 for one that is none of Python's, and
- * goes on to its caller. Returns 0, or 1 when it can't be read.
+ * Sets state->python.word to the frame that comes next, or to 0 for one that is none of Python's,
+ * and goes on to its caller. Returns 0, or 1 when it can't be read.
  */
 __noinline int python_step(struct thread_state *state)
 {
@@ -298,10 +328,12 @@ static __always_inline int python_advance(struct thread_state *state)
 	bool is_entry;
 
 	if (!walk->frame) {
-		/* Of the rest another interpreter knows, if any: this thread has entered several. */
-		if (walk->is_open || ++walk->states > PYTHON_STATES_MAX || !python_next_state(state)) {
-			state->stack.python_end = walk->is_open ? RECORD_PYTHON_END_ROOT
-								: RECORD_PYTHON_END_MISMATCH;
+		/* Of the rest another interpreter knows, if any: this thread has entered several.
+		 */
+		if (walk->is_open || ++walk->states > PYTHON_STATES_MAX ||
+		    !python_next_state(state)) {
+			state->stack.python_end =
+				walk->is_open ? RECORD_PYTHON_END_ROOT : RECORD_PYTHON_END_MISMATCH;
 			return 1;
 		}
 	}
@@ -375,7 +407,6 @@ static __always_inline __u64 python_take(const struct call *call, struct thread_
 				state->stack.end != RECORD_STACK_END_GUESSED_ROOT;
 	if (!state->python.calls && !state->python.is_open)
 		return hash;
-	state->python.hash = hash;
 	python_walk(state);
 	return state->python.hash;
 }

@@ -429,11 +429,11 @@ struct record_python {
 	__u8 entry_owner;
 	__u8 frame_code_mask; /* bits that are no address */
 	__u8 zero[7];
-	/* Where the code of its evaluation function is mapped; unused ones are empty. */
+	/* Where its code is mapped, and of that the evaluation function; unused ones are empty. */
 	struct record_python_range {
 		__u64 start;
 		__u64 end; /* exclusive */
-	} eval_ranges[RECORD_PYTHON_EVAL_RANGES_MAX];
+	} code, eval_ranges[RECORD_PYTHON_EVAL_RANGES_MAX];
 };
 
 /* ---- Events through the ring buffer ---- */

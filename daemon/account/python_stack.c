@@ -84,18 +84,24 @@ static bool has_host(const struct merge *merge, uint32_t first)
 
 static void merge_all(struct merge *merge, const uint64_t *addresses)
 {
+	bool is_leaf = true;
+
 	for (uint32_t i = 0; i < merge->native->frame_count; i++) {
 		const struct stack_frame *frame = &merge->native->frames[i];
 
 		if (has_words(merge) &&
 		    python_interpreter_is_evaluation(merge->interpreter, addresses[i] - 1)) {
 			add_call(merge);
+			is_leaf = false;
 			if (!has_words(merge) && !has_host(merge, i + 1))
 				return;
 			continue;
 		}
-		if (!merge->words_used || !is_interpreter(merge, frame))
-			add_native(merge, frame);
+		/* Between two others the interpreter only leads from one to the next. */
+		if (is_interpreter(merge, frame) && !is_leaf)
+			continue;
+		is_leaf = is_leaf && is_interpreter(merge, frame);
+		add_native(merge, frame);
 	}
 	/* Of a stack that was cut, Python knows more. */
 	while (has_words(merge))

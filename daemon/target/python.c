@@ -63,6 +63,8 @@ static int publish(struct target_table *table, const struct target *target)
 	if (target->python) {
 		python_interpreter_record(target->python->interpreter, &record);
 		record.account = target->account;
+		record.code.start = target->python->code_start;
+		record.code.end = target->python->code_end;
 	}
 	return probe_object_set_python(table->object, target->slot, &record);
 }
@@ -120,42 +122,53 @@ struct python_search *target_python_take(struct target_table *table, double *pau
 
 /* ---- Searching: without the lock ---- */
 
-static int find(const struct target_table *table, struct search_item *item,
-		struct python_interpreter **found)
+static void find_code(const struct address_space *space, struct target_python *python)
 {
-	struct address_space *space = address_space_new(item->pid, table->module_cache);
+	const struct module *module = python_interpreter_module(python->interpreter);
+	struct address_space_code *code = calloc(RECORD_UNWIND_RANGES_MAX, sizeof(*code));
+	size_t count = code ? address_space_code(space, code, RECORD_UNWIND_RANGES_MAX) : 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (code[i].module != module ||
+		    code[i].end - code[i].start <= python->code_end - python->code_start)
+			continue;
+		python->code_start = code[i].start;
+		python->code_end = code[i].end;
+	}
+	free(code);
+}
+
+static int find(struct search_item *item, struct address_space *space, struct target_python *python)
+{
 	struct process_memory memory;
 	struct python_memory reader;
-	int error;
+	int error = address_space_refresh(space);
 
-	if (!space)
-		return -ENOMEM;
-	error = address_space_refresh(space);
 	error = error ? error : process_memory_open(&memory, item->pid);
-	if (!error) {
-		reader = process_memory_reader(&memory);
-		error = python_interpreter_find(space, item->pid, &reader, found, item->reason);
-		process_memory_close(&memory);
-	}
-	address_space_free(space);
+	if (error)
+		return error;
+	reader = process_memory_reader(&memory);
+	error = python_interpreter_find(space, item->pid, &reader, &python->interpreter,
+					item->reason);
+	process_memory_close(&memory);
+	if (!error)
+		find_code(space, python);
 	return error;
 }
 
 static void search_one(const struct target_table *table, struct search_item *item)
 {
-	struct python_interpreter *interpreter = NULL;
+	struct address_space *space = address_space_new(item->pid, table->module_cache);
+	struct target_python *python = calloc(1, sizeof(*python));
 
-	item->error = find(table, item, &interpreter);
-	if (item->error)
-		return;
-	item->found = calloc(1, sizeof(*item->found));
-	if (!item->found) {
-		python_interpreter_free(interpreter);
-		item->error = -ENOMEM;
+	item->error = space && python ? find(item, space, python) : -ENOMEM;
+	address_space_free(space);
+	if (item->error) {
+		free(python);
 		return;
 	}
-	item->found->references = 1;
-	item->found->interpreter = interpreter;
+	python->references = 1;
+	item->found = python;
 }
 
 void target_python_run(struct target_table *table, struct python_search *search)

@@ -13,6 +13,7 @@
 struct target_python {
 	uint32_t references;
 	struct python_interpreter *interpreter;
+	uint64_t code_start, code_end; /* where its code is mapped; the largest piece of it */
 };
 
 struct target_python *target_python_hold(struct target_python *python);
