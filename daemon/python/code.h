@@ -42,7 +42,18 @@ const char *
 python_code_qualified_name(const struct python_code *code); /* co_qualname, or co_name */
 uint32_t python_code_first_line(const struct python_code *code);
 
-/* The line of the instruction at a byte offset in its bytecode; 0: its tables name none. */
+/*
+ * The line of the instruction at a byte offset in its bytecode; 0: its tables name none, as of what
+ * the compiler adds by itself.
+ *
+ * The offset is where a frame says that it is (see enum record_python_instruction), less where the
+ * bytecode begins, in bytes: 2 for each unit, which from 3.11 are instructions and their cache
+ * entries. It is used as it is, in an outer frame as in the innermost: in every version it stays at
+ * the instruction that makes the call until that returns (f_lasti, instr_ptr), or at a cache entry
+ * of it (prev_instr, 3.11 and 3.12), and cache entries have their instruction's line. These are the
+ * lines that tracebacks show. Of a frame that is before its first instruction take
+ * python_code_first_line().
+ */
 uint32_t python_code_line(const struct python_code *code, uint32_t instruction_offset_bytes);
 
 #endif

@@ -2,26 +2,37 @@
 #include "python/code_text.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* PyASCIIObject.state: interned 2 bits, kind 3 (bytes per character), compact 1, ascii 1. */
-#define STATE_KIND(state)    ((state) >> 2 & 7)
-#define STATE_IS_COMPACT     0x20
-#define STATE_IS_ASCII       0x40
-#define HEADER_BYTES_MAX     64
-#define CHARACTER_BYTES_MAX  4
-#define UTF8_BYTES_PER_ASCII 1
-#define UTF8_BYTES_PER_OTHER 10 /* \U0010ffff */
+#define STATE_KIND(state) ((state) >> 2 & 7)
+#define STATE_IS_COMPACT  0x20
+#define STATE_IS_ASCII    0x40
+#define HEADER_BYTES_MAX  64
+#define UTF8_BYTES_MAX    10 /* of a character that is escaped: \U0010ffff */
 
 struct text_header {
 	uint64_t length; /* in characters */
 	uint32_t kind;   /* bytes per character */
 	uint64_t data;   /* its address */
-	bool is_ascii;
 };
+
+/*
+ * Where the characters are: behind the header, or, of an instance of a subclass, where a pointer
+ * there says.
+ */
+static int find_data(const struct python_layout *layout, const struct python_memory *memory,
+		     uint64_t address, uint32_t state, uint64_t *data)
+{
+	if (!(state & STATE_IS_COMPACT))
+		return memory->read(memory->context, address + layout->unicode_compact_data, data,
+				    sizeof(*data));
+	*data = address + (state & STATE_IS_ASCII ? layout->unicode_ascii_data
+						  : layout->unicode_compact_data);
+	return 0;
+}
 
 static int read_header(const struct python_layout *layout, const struct python_memory *memory,
 		       uint64_t address, struct text_header *header)
@@ -30,8 +41,9 @@ static int read_header(const struct python_layout *layout, const struct python_m
 	uint32_t state;
 	int error;
 
-	if (!address || layout->unicode_length > sizeof(bytes) - sizeof(header->length) ||
-	    layout->unicode_state > sizeof(bytes) - sizeof(state))
+	if (!address || layout->unicode_ascii_data > sizeof(bytes) ||
+	    layout->unicode_length + sizeof(header->length) > layout->unicode_ascii_data ||
+	    layout->unicode_state + sizeof(state) > layout->unicode_ascii_data)
 		return -EINVAL;
 	error = memory->read(memory->context, address, bytes, layout->unicode_ascii_data);
 	if (error)
@@ -39,14 +51,12 @@ static int read_header(const struct python_layout *layout, const struct python_m
 	memcpy(&header->length, bytes + layout->unicode_length, sizeof(header->length));
 	memcpy(&state, bytes + layout->unicode_state, sizeof(state));
 	header->kind = STATE_KIND(state);
-	header->is_ascii = state & STATE_IS_ASCII;
-	header->data = address + (header->is_ascii ? layout->unicode_ascii_data
-						   : layout->unicode_compact_data);
-	if (!(state & STATE_IS_COMPACT) ||
-	    (header->kind != 1 && header->kind != 2 && header->kind != 4) ||
-	    (header->is_ascii && header->kind != 1))
+	/* 0: a string of before 3.12 that isn't made ready. */
+	if (header->kind != 1 && header->kind != 2 && header->kind != 4)
 		return -EINVAL;
-	return header->length > CODE_TEXT_CHARACTERS_MAX ? -E2BIG : 0;
+	if (header->length > CODE_TEXT_CHARACTERS_MAX)
+		return -E2BIG;
+	return find_data(layout, memory, address, state, &header->data);
 }
 
 static uint32_t character_at(const uint8_t *characters, uint32_t kind, size_t index)
@@ -57,10 +67,10 @@ static uint32_t character_at(const uint8_t *characters, uint32_t kind, size_t in
 	return character;
 }
 
-/* Returns how many bytes it took, at most UTF8_BYTES_PER_OTHER. */
+/* Returns how many bytes it took, at most UTF8_BYTES_MAX. */
 static size_t put_character(uint32_t character, char *to)
 {
-	char escaped[UTF8_BYTES_PER_OTHER + 1];
+	char escaped[UTF8_BYTES_MAX + 1];
 	size_t bytes = 0;
 
 	if (!character)
@@ -98,7 +108,7 @@ static size_t put_character(uint32_t character, char *to)
 /* A copy in UTF-8 of exactly its size; NULL without memory. */
 static char *encode(const struct text_header *header, const uint8_t *characters)
 {
-	char *text = malloc(header->length * UTF8_BYTES_PER_OTHER + 1), *fitted;
+	char *text = malloc(header->length * UTF8_BYTES_MAX + 1), *fitted;
 	size_t bytes = 0;
 
 	if (!text)

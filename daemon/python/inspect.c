@@ -231,5 +231,10 @@ int inspect_interpreter(struct inspection *inspection)
 		return contradiction(inspection, "none of its %u threads is one of the process's",
 				     tally.threads);
 	/* Where a thread runs its frames come and go: the reason is that of the last bad chain. */
-	return tally.bad > tally.good ? -EPROTO : 0;
+	if (tally.bad > tally.good)
+		return -EPROTO;
+	/* Without a frame nobody can say whether it is the type in use: see check_code(). */
+	if (!tally.codes)
+		inspection->layout.code_type = 0;
+	return 0;
 }

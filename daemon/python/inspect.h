@@ -15,8 +15,8 @@
 #define INSPECT_REASON_BYTES 160
 
 struct inspection {
-	/* A copy for this process: code_type is set to the type that code objects turn out to have.
-	 */
+	/* A copy for this process. Its code_type becomes the type that code objects turn out to
+	 * have; 0 if none was seen. */
 	struct python_layout layout;
 	const struct python_memory *memory;
 	uint64_t runtime;                  /* address of _PyRuntime */

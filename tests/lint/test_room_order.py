@@ -21,6 +21,8 @@ CLEAN = {
     "daemon/probe/attach.c": '#include "probe/attach.h"\n#include "memwatch.skel.h"\n',
     "daemon/probe/plan.h": "",
     "daemon/symbol/module.h": "",
+    "daemon/python/code.h": "",
+    "daemon/python/code.c": '#include "symbol/module.h"\n',
     "daemon/account/site.c": '#include "symbol/module.h"\n#include "log.h"\n#include <stdio.h>\n',
     "daemon/view/view.h": "",
     "daemon/serve/serve.h": '#include "view/view.h"\n',
@@ -46,6 +48,7 @@ def test_a_tree_in_order_passes(tmp_path):
     ("daemon/view/leaks.c", "serve/serve.h"),        # to the right
     ("daemon/probe/x.c", "symbol/module.h"),         # a peer
     ("daemon/symbol/x.c", "probe/attach.h"),         # a peer, the other way round
+    ("daemon/symbol/x.c", "python/code.h"),          # to the right, if only by one
     ("daemon/serve/x.c", "config.h"),                # rooms are given values
     ("daemon/serve/x.c", "../config.h"),             # by whatever path
     ("daemon/log.c", "view/view.h"),                 # what all use depends on none

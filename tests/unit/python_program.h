@@ -42,7 +42,7 @@ struct python_commands {
 };
 
 /* As a group's set-up: *state is the commands. */
-static int pythons_find(void **state)
+static inline int pythons_find(void **state)
 {
 	struct python_commands *found = calloc(1, sizeof(*found));
 	FILE *output = popen(PYTHONS, "r");
@@ -70,7 +70,7 @@ static int pythons_find(void **state)
 	return 0;
 }
 
-static int pythons_forget(void **state)
+static inline int pythons_forget(void **state)
 {
 	struct python_commands *found = *state;
 
@@ -91,7 +91,7 @@ struct python_program {
 	struct address_space *space;
 };
 
-static int python_program_read(void *context, uint64_t address, void *buffer, size_t bytes)
+static inline int python_program_read(void *context, uint64_t address, void *buffer, size_t bytes)
 {
 	struct python_program *program = context;
 	struct iovec local = {buffer, bytes}, remote = {(void *)(uintptr_t)address, bytes};
@@ -103,7 +103,7 @@ static int python_program_read(void *context, uint64_t address, void *buffer, si
 }
 
 /* The next line without its end; NULL at the end of the output. */
-static char *python_program_line(struct python_program *program)
+static inline char *python_program_line(struct python_program *program)
 {
 	if (getline(&program->line, &program->line_capacity, program->output) <= 0)
 		return NULL;
@@ -111,8 +111,8 @@ static char *python_program_line(struct python_program *program)
 	return program->line;
 }
 
-static void python_program_start(struct python_program *program, struct python_command *command,
-				 const char *states)
+static inline void python_program_start(struct python_program *program,
+					struct python_command *command, const char *states)
 {
 	int input[2], output[2];
 
@@ -139,7 +139,7 @@ static void python_program_start(struct python_program *program, struct python_c
 }
 
 /* Once it has stated something: what it has mapped. */
-static void python_program_map(struct python_program *program)
+static inline void python_program_map(struct python_program *program)
 {
 	program->cache = module_cache_new(64U << 20, 256);
 	assert_non_null(program->cache);
@@ -148,7 +148,7 @@ static void python_program_map(struct python_program *program)
 	assert_int_equal(address_space_refresh(program->space), 0);
 }
 
-static void python_program_stop(struct python_program *program)
+static inline void python_program_stop(struct python_program *program)
 {
 	int status;
 
@@ -161,7 +161,7 @@ static void python_program_stop(struct python_program *program)
 	module_cache_free(program->cache);
 }
 
-static struct python_interpreter *python_program_interpreter(struct python_program *program)
+static inline struct python_interpreter *python_program_interpreter(struct python_program *program)
 {
 	char reason[PYTHON_REASON_BYTES] = "";
 	struct python_interpreter *interpreter;

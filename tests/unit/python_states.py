@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
 What a Python process states of itself, for test_python_interpreter.c and test_python_code.c: run as
-`python_states.py codes` or `python_states.py threads`. It then waits for its input to end.
+`python_states.py codes`, `threads` or `busy`. It then waits for its input to end.
 
 codes, for each of many code objects:
     code ADDRESS FIRST_LINE
@@ -12,6 +12,7 @@ threads, for each thread, innermost frame first:
     thread IDENT
     frame NAME LINE
     end
+busy: nothing but an end; its threads call and return all the time.
 """
 import dis
 import os
@@ -36,7 +37,8 @@ SOURCES = {
     "data": "x = {\n" + "".join(f" {i}: f({i}, a.b[{i}],\n  c),\n" for i in range(500)) + "}\n",
 }
 FILES = ["made up", "/tmp/caf\u00e9.py", "/tmp/\u540d\u524d.py", "/tmp/\U0001f40d.py",
-         "/tmp/not-utf8-\udcff\udc80.py", "", "x" * 4000]
+         "/tmp/not-utf8-\udcff\udc80.py", "", "x" * 4000, type("Text", (str,), {})("subclass"),
+         type("Text", (str,), {})("subclass \u540d")]
 # They have code of every kind, and import little.
 MODULES = ["argparse", "ast", "collections", "contextlib", "dataclasses", "enum", "functools",
            "heapq", "inspect", "os", "posixpath", "re", "shutil", "string", "tempfile", "textwrap",
@@ -205,8 +207,21 @@ def show_threads():
     return threads, other
 
 
+def work():
+    def called(depth):
+        return called(depth - 1) + sum(value for value in range(3)) if depth else 0
+    while True:
+        called(30)
+        exec(compile("def passing():\n return 1\npassing()", "passing", "exec"))
+
+
+def start_working():
+    for _ in range(3):
+        threading.Thread(target=work, daemon=True).start()
+
+
 def main():
-    kept = show_codes() if sys.argv[1] == "codes" else show_threads()
+    kept = {"codes": show_codes, "threads": show_threads, "busy": start_working}[sys.argv[1]]()
     # On one line, which is the one that it then stands at.
     print(stack_text(sys._getframe()), end="end\n", flush=True); sys.stdin.read()
     os._exit(0)

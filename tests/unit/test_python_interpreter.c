@@ -205,6 +205,16 @@ static void assert_version(struct subject *subject, const struct python_command 
 	assert_true(version[length] == '\0' || version[length] == '.');
 }
 
+/* What debug offsets state of the releases at hand is what the headers of their versions do. */
+static void assert_layout(struct subject *subject)
+{
+	struct python_layout layout = *python_interpreter_layout(subject->interpreter);
+
+	assert_int_not_equal(layout.code_type, 0);
+	layout.code_type = 0;
+	assert_memory_equal(&layout, python_layout_find(layout.version), sizeof(layout));
+}
+
 /* Its own symbol, where it is, and nothing of what lies before and behind. */
 static void assert_evaluation(struct subject *subject)
 {
@@ -237,6 +247,7 @@ static void check_program(struct python_command *command)
 	FILE *output = subject.program.output;
 
 	assert_version(&subject, command);
+	assert_layout(&subject);
 	assert_evaluation(&subject);
 	subject.program.output = fmemopen(stated, strlen(stated), "r");
 	assert_non_null(subject.program.output);
@@ -262,6 +273,30 @@ static void test_frames_of_all_threads_are_at_the_lines_that_the_interpreter_say
 		check_program(&pythons->commands[i]);
 }
 
+#define LOOKS 20
+
+static void check_busy_program(struct python_command *command)
+{
+	struct python_program program;
+	char *line;
+
+	python_program_start(&program, command, "busy");
+	while ((line = python_program_line(&program)) && strcmp(line, "end") != 0)
+		;
+	python_program_map(&program);
+	for (int i = 0; i < LOOKS; i++)
+		python_interpreter_free(python_program_interpreter(&program));
+	python_program_stop(&program);
+}
+
+static void test_interpreter_is_found_while_its_threads_run(void **state)
+{
+	struct python_commands *pythons = *state;
+
+	for (size_t i = 0; i < pythons->count; i++)
+		check_busy_program(&pythons->commands[i]);
+}
+
 static void test_process_without_an_interpreter_has_none(void **state)
 {
 	char reason[PYTHON_REASON_BYTES];
@@ -283,6 +318,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			test_frames_of_all_threads_are_at_the_lines_that_the_interpreter_says),
+		cmocka_unit_test(test_interpreter_is_found_while_its_threads_run),
 		cmocka_unit_test(test_process_without_an_interpreter_has_none),
 	};
 

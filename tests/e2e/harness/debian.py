@@ -60,19 +60,21 @@ def _fetch(folder, suite, packages):
 def unpacked(suite, packages, name=None):
     """
     The folder with the contents of the packages; Unreachable when they have to be fetched and can't
-    be. Once unpacked they stay until the build folder is cleaned. name: of a folder for these
-    packages, where others of the suite aren't wanted beside them.
+    be. Once unpacked they stay until the build folder is cleaned. All in one folder are fetched
+    together, so that they fit each other; name: of a folder for these packages, where others of the
+    suite aren't wanted beside them.
     """
     folder = paths.BUILD / "packages" / (name or suite)
     root = folder / "root"
     stamp = folder / "unpacked"
-    wanted = " ".join(packages)
-    if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
+    known = set(stamp.read_text(encoding="utf-8").split()) if stamp.exists() else set()
+    if known.issuperset(packages):
         return root
-    _fetch(folder, suite, packages)
-    for package in packages:
+    wanted = sorted(known.union(packages))
+    _fetch(folder, suite, wanted)
+    for package in wanted:
         file = next((folder / "cache/archives").glob(f"{package}_*.deb"))
         subprocess.run(["dpkg", "-x", file, root], check=True)
         file.unlink()
-    stamp.write_text(wanted, encoding="utf-8")
+    stamp.write_text(" ".join(wanted), encoding="utf-8")
     return root
