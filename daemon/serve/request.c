@@ -11,6 +11,10 @@
 #define INTERVAL_BYTES_MAX (UINT64_C(1) << 30)
 #define LEASE_SECONDS_MAX  86400.0
 
+/* The longest right value that is no text, a number of 64 bits, has 20 digits. */
+#define VALUE_BYTES_MAX 32
+#define TEXT_ARGUMENTS  (REQUEST_ARGUMENT_FILE | REQUEST_ARGUMENT_FUNCTION)
+
 /* How much of a wrong argument is shown. */
 #define SHOWN_BYTES_MAX      64
 #define SHOWN_NAME_BYTES_MAX 32
@@ -275,7 +279,7 @@ static int hex_digit(char c)
 }
 
 /* Undoes percent-encoding. False when it is malformed, encodes a NUL, or is too long. */
-static bool decode(const char *text, size_t length, char value[REQUEST_TEXT_BYTES_MAX])
+static bool decode(const char *text, size_t length, char *value, size_t value_bytes_max)
 {
 	size_t used = 0;
 
@@ -291,7 +295,7 @@ static bool decode(const char *text, size_t length, char value[REQUEST_TEXT_BYTE
 			c = (char)(high << 4 | low);
 			i += 2;
 		}
-		if (c == '\0' || used == REQUEST_TEXT_BYTES_MAX - 1)
+		if (c == '\0' || used == value_bytes_max - 1)
 			return false;
 		value[used++] = c;
 	}
@@ -308,6 +312,7 @@ static int parse_argument(const char *text, size_t length, unsigned int allowed,
 	size_t name_length = equals ? (size_t)(equals - text) : length;
 	const struct rule *rule = NULL;
 	char value[REQUEST_TEXT_BYTES_MAX];
+	size_t value_bytes_max;
 
 	for (size_t i = 0; i < RULE_COUNT && !rule; i++) {
 		if ((allowed & rules[i].argument) && strlen(rules[i].name) == name_length &&
@@ -319,7 +324,8 @@ static int parse_argument(const char *text, size_t length, unsigned int allowed,
 	if (*given & rule->argument)
 		return refuse(error, "argument %s is given twice", rule->name);
 	*given |= rule->argument;
-	if (!equals || !decode(equals + 1, length - name_length - 1, value) ||
+	value_bytes_max = rule->argument & TEXT_ARGUMENTS ? sizeof(value) : VALUE_BYTES_MAX;
+	if (!equals || !decode(equals + 1, length - name_length - 1, value, value_bytes_max) ||
 	    !rule->parse(value, arguments))
 		return refuse(error, "argument '%.*s': %s must be %s",
 			      (int)(length < SHOWN_BYTES_MAX ? length : SHOWN_BYTES_MAX), text,
