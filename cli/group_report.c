@@ -17,10 +17,20 @@
 
 /* ---- What it begins with */
 
+/* To free. */
+static char *describe_peak(const cJSON *account)
+{
+	if (!json_has_number(account, "peak_bytes"))
+		return text_format("%s", "");
+	return text_format("; at most %s were held so far",
+			   number_bytes(json_number(account, "peak_bytes")).text);
+}
+
 static void show_total(const struct render *render, const struct group_report *report)
 {
 	struct group_row total = group_rows_sum(report, line_groups_total);
 	double stderr_bytes = report->before ? total.change.bytes_stderr : total.after.bytes_stderr;
+	char *peak = describe_peak(report->after_account);
 
 	render_text(render, RENDER_BOLD,
 		    "%s (pid %.0f): ", json_string_or(report->after_account, "comm", "?"),
@@ -33,15 +43,14 @@ static void show_total(const struct render *render, const struct group_report *r
 	if (stderr_bytes >= 0.5)
 		render_text(render, RENDER_PLAIN, " %s %s", text_plus_minus(),
 			    number_bytes(stderr_bytes).text);
-	if (report->before)
-		render_text(render, RENDER_PLAIN, ", from %s to %s",
-			    number_bytes(total.after.bytes - total.change.bytes).text,
-			    number_bytes(total.after.bytes).text);
-	render_text(render, RENDER_PLAIN, " in %s objects", number_count(total.after.objects).text);
-	if (json_has_number(report->after_account, "peak_bytes"))
-		render_text(render, RENDER_PLAIN, "; at most %s so far",
-			    number_bytes(json_number(report->after_account, "peak_bytes")).text);
 	render_end_line(render);
+	if (report->before)
+		render_paragraph(render, RENDER_PLAIN, 2, "from %s to %s",
+				 number_bytes(total.after.bytes - total.change.bytes).text,
+				 number_bytes(total.after.bytes).text);
+	render_paragraph(render, RENDER_PLAIN, 2, "in %s objects%s",
+			 number_count(total.after.objects).text, peak);
+	free(peak);
 }
 
 static void show_incomplete(const struct render *render, const cJSON *account, const char *which)
@@ -92,13 +101,13 @@ static bool is_shown(const struct group_report *report, const struct group_row *
 			      : row->after.bytes != 0 || row->after.allocated_bytes > 0;
 }
 
-/* To free. */
-static char *change_of_count(double change)
+/* "1,117 (+20)". To free. */
+static char *objects_of(const struct group_row *row)
 {
-	double rounded = round(change);
+	double change = round(row->change.objects);
 
-	return text_format("%s%s", rounded > 0 ? "+" : "",
-			   number_count(rounded == 0 ? 0 : rounded).text);
+	return text_format("%s (%s%s)", number_count(row->after.objects).text,
+			   change > 0 ? "+" : "", number_count(change == 0 ? 0 : change).text);
 }
 
 static struct number_text average_of(const struct group_values *values)
@@ -113,7 +122,6 @@ static const struct table_column change_columns[] = {
 	{.title = "CHANGE", .is_right_aligned = true},
 	{.title = "HELD", .is_right_aligned = true},
 	{.title = "OBJECTS", .is_right_aligned = true},
-	{.title = "OF THEM", .is_right_aligned = true},
 	{.title = "ALLOCATED", .is_right_aligned = true},
 	{.title = "WHERE", .gives_way = true},
 };
@@ -128,13 +136,12 @@ static const struct table_column plain_columns[] = {
 
 static void add_changes(struct table *table, const struct group_row *row)
 {
-	char *objects = change_of_count(row->change.objects);
+	char *objects = objects_of(row);
 
 	table_add(table, row->change.bytes > 0 ? RENDER_WARNING : RENDER_PLAIN,
 		  number_change(row->change.bytes).text);
 	table_add(table, RENDER_BOLD, number_bytes(row->after.bytes).text);
 	table_add(table, RENDER_PLAIN, objects);
-	table_add(table, RENDER_PLAIN, number_count(row->after.objects).text);
 	table_add(table, RENDER_PLAIN, number_change(row->change.allocated_bytes).text);
 	free(objects);
 }
@@ -165,14 +172,13 @@ static void add_row(const struct group_report *report, struct table *table,
 	table_add(table, RENDER_PLAIN, name);
 }
 
-static void add_rest(const struct group_report *report, struct table *table, group_get_sum get,
-		     const char *name)
-{
-	struct group_row row = group_rows_sum(report, get);
-
-	if (is_shown(report, &row))
-		add_row(report, table, &row, name);
-}
+static const struct {
+	group_get_sum get;
+	const char *words;
+} rests[] = {
+	{line_groups_unknown, "(stacks that could not be taken)"},
+	{line_groups_left_out, "(what --file and --function leave out)"},
+};
 
 static void show_table(const struct render *render, const struct group_report *report)
 {
@@ -187,8 +193,12 @@ static void show_table(const struct render *render, const struct group_report *r
 		add_row(report, table, &report->rows[i], name);
 		free(name);
 	}
-	add_rest(report, table, line_groups_unknown, "(stacks that could not be taken)");
-	add_rest(report, table, line_groups_left_out, "(what --file and --function leave out)");
+	for (size_t i = 0; i < sizeof(rests) / sizeof(rests[0]); i++) {
+		struct group_row row = group_rows_sum(report, rests[i].get);
+
+		if (is_shown(report, &row))
+			add_row(report, table, &row, rests[i].words);
+	}
 	table_finish(table, render);
 }
 
@@ -209,6 +219,31 @@ static void show_frames(const struct render *render, const struct line_group *gr
 	}
 }
 
+static void show_row(const struct render *render, const struct group_report *report,
+		     const struct group_row *row, const char *words)
+{
+	render_end_line(render);
+	if (report->before)
+		render_text(render, row->change.bytes > 0 ? RENDER_WARNING : RENDER_PLAIN, "%s  ",
+			    number_change(row->change.bytes).text);
+	render_text(render, RENDER_BOLD, "%s", number_bytes(row->after.bytes).text);
+	render_text(render, RENDER_PLAIN, " in %s objects%s", number_count(row->after.objects).text,
+		    words);
+	render_end_line(render);
+}
+
+static void show_rest(const struct render *render, const struct group_report *report)
+{
+	for (size_t i = 0; i < sizeof(rests) / sizeof(rests[0]); i++) {
+		struct group_row row = group_rows_sum(report, rests[i].get);
+		char *words = text_format(" %s", rests[i].words);
+
+		if (is_shown(report, &row))
+			show_row(render, report, &row, words);
+		free(words);
+	}
+}
+
 static void show_tracebacks(const struct render *render, const struct group_report *report)
 {
 	for (size_t i = 0; i < report->listed; i++) {
@@ -216,33 +251,40 @@ static void show_tracebacks(const struct render *render, const struct group_repo
 
 		if (!is_shown(report, row))
 			continue;
-		render_end_line(render);
-		if (report->before)
-			render_text(render, row->change.bytes > 0 ? RENDER_WARNING : RENDER_PLAIN,
-				    "%s  ", number_change(row->change.bytes).text);
-		render_text(render, RENDER_BOLD, "%s", number_bytes(row->after.bytes).text);
-		render_text(render, RENDER_PLAIN, " in %s objects",
-			    number_count(row->after.objects).text);
-		render_end_line(render);
+		show_row(render, report, row, "");
 		show_frames(render, row->group);
 	}
+	show_rest(render, report);
+}
+
+/* Groups that are to be shown, of the rows from first on. */
+static size_t count_shown(const struct group_report *report, size_t first)
+{
+	size_t count = 0;
+
+	for (size_t i = first; i < report->row_count; i++)
+		count += is_shown(report, &report->rows[i]);
+	return count;
 }
 
 void group_report_show(const struct group_report *report)
 {
 	struct render render = render_open(stdout);
-	size_t more = 0;
+	size_t more = count_shown(report, report->listed);
 
 	show_total(&render, report);
 	show_doubts(&render, report);
-	if (report->options.group_by == LINE_BY_TRACEBACK)
+	if (report->options.group_by == LINE_BY_TRACEBACK) {
 		show_tracebacks(&render, report);
-	render_end_line(&render);
-	if (report->options.group_by != LINE_BY_TRACEBACK)
+	} else {
+		render_end_line(&render);
 		show_table(&render, report);
-	for (size_t i = report->listed; i < report->row_count; i++)
-		more += is_shown(report, &report->rows[i]);
-	if (more > 0)
+	}
+	render_end_line(&render);
+	if (count_shown(report, 0) == 0)
+		render_paragraph(&render, RENDER_PLAIN, 0, "%s",
+				 report->before ? "Nothing has changed." : "Nothing was seen.");
+	else if (more > 0)
 		render_paragraph(&render, RENDER_PLAIN, 0, "%s more: --top 0 shows all",
 				 number_count((double)more).text);
 }

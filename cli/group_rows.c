@@ -93,6 +93,23 @@ static int compare_rows(const void *a, const void *b, void *context)
 
 /* ---- The rows ---- */
 
+/* Lines that only call others are in the groups as well, with nothing of their own. */
+static bool is_empty(const struct line_sum *sum)
+{
+	return !sum || (sum->allocated_bytes == 0 && sum->outstanding_bytes == 0);
+}
+
+static void add_row(struct group_report *report, const struct line_group *group,
+		    const struct line_group *before, const struct line_group *after)
+{
+	const struct line_sum *from = sum_of(report, before), *to = sum_of(report, after);
+
+	if (is_empty(from) && is_empty(to))
+		return;
+	report->rows[report->row_count].group = group;
+	fill_row(&report->rows[report->row_count++], from, to);
+}
+
 static void add_rows(struct group_report *report)
 {
 	const struct line_groups *before = report->before ? report->before->lines : NULL;
@@ -100,22 +117,15 @@ static void add_rows(struct group_report *report)
 	size_t count;
 
 	groups = line_groups_list(report->after->lines, &count);
-	for (size_t i = 0; i < count; i++) {
-		struct group_row *row = &report->rows[report->row_count++];
-
-		row->group = &groups[i];
-		fill_row(row, before ? sum_of(report, line_groups_find(before, &groups[i])) : NULL,
-			 sum_of(report, &groups[i]));
-	}
+	for (size_t i = 0; i < count; i++)
+		add_row(report, &groups[i], before ? line_groups_find(before, &groups[i]) : NULL,
+			&groups[i]);
 	if (!before)
 		return;
 	groups = line_groups_list(before, &count);
-	for (size_t i = 0; i < count; i++) {
-		if (line_groups_find(report->after->lines, &groups[i]))
-			continue;
-		report->rows[report->row_count].group = &groups[i];
-		fill_row(&report->rows[report->row_count++], sum_of(report, &groups[i]), NULL);
-	}
+	for (size_t i = 0; i < count; i++)
+		if (!line_groups_find(report->after->lines, &groups[i]))
+			add_row(report, &groups[i], &groups[i], NULL);
 }
 
 static size_t count_groups(const struct groups *groups)

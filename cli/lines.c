@@ -16,7 +16,9 @@
 
 /* As many as a screen has room for; all with --json. */
 #define LINES_TOP_DEFAULT 30
-#define LINES_TEXT_COLUMN 15 /* as sites_show_account() has it */
+/* Narrower terminals show fewer columns. */
+#define LINES_WIDE_COLUMNS 110
+#define LINES_TEXT_COLUMN  15 /* as sites_show_account() has it */
 
 enum {
 	LINES_PID,
@@ -39,11 +41,34 @@ static const struct table_column lines_columns[] = {
 	{.title = "HELD", .is_right_aligned = true},
 	{.title = "OWN", .is_right_aligned = true},
 	{.title = "INCREMENT", .is_right_aligned = true},
+	{.title = "PEAK", .is_right_aligned = true},
 	{.title = "ALLOCATED", .is_right_aligned = true},
 	{.title = "OBJECTS", .is_right_aligned = true},
+	{.title = "SOURCE", .gives_way = true},
+};
+
+/* Without ALLOCATED and OBJECTS, so that the source has room. */
+static const struct table_column lines_narrow_columns[] = {
+	{.title = "LINE", .is_right_aligned = true},
+	{.title = "HELD", .is_right_aligned = true},
+	{.title = "OWN", .is_right_aligned = true},
+	{.title = "INCREMENT", .is_right_aligned = true},
 	{.title = "PEAK", .is_right_aligned = true},
 	{.title = "SOURCE", .gives_way = true},
 };
+
+static bool lines_is_narrow(const struct render *render)
+{
+	return render->width < LINES_WIDE_COLUMNS;
+}
+
+static struct table *lines_table(const struct render *render)
+{
+	if (lines_is_narrow(render))
+		return table_new(lines_narrow_columns,
+				 sizeof(lines_narrow_columns) / sizeof(lines_narrow_columns[0]));
+	return table_new(lines_columns, sizeof(lines_columns) / sizeof(lines_columns[0]));
+}
 
 /* A tab as the blanks that an editor shows; without source, the function. To free. */
 static char *lines_source(const cJSON *line)
@@ -68,7 +93,7 @@ static char *lines_source(const cJSON *line)
 	return text;
 }
 
-static void lines_add_row(struct table *table, const cJSON *line)
+static void lines_add_row(struct table *table, const cJSON *line, bool is_narrow)
 {
 	const cJSON *cumulative = json_child(line, "cumulative");
 	char *number = json_has_number(line, "line")
@@ -84,11 +109,13 @@ static void lines_add_row(struct table *table, const cJSON *line)
 		  number_bytes(json_number(cumulative, "outstanding_bytes")).text);
 	table_add(table, RENDER_PLAIN, number_bytes(json_number(line, "outstanding_bytes")).text);
 	table_add(table, RENDER_PLAIN, increment.text);
-	table_add(table, RENDER_PLAIN,
-		  number_bytes(json_number(cumulative, "allocated_bytes")).text);
-	table_add(table, RENDER_PLAIN,
-		  number_count(json_number(cumulative, "outstanding_objects")).text);
 	table_add(table, RENDER_PLAIN, number_bytes(json_number(cumulative, "peak_bytes")).text);
+	if (!is_narrow) {
+		table_add(table, RENDER_PLAIN,
+			  number_bytes(json_number(cumulative, "allocated_bytes")).text);
+		table_add(table, RENDER_PLAIN,
+			  number_count(json_number(cumulative, "outstanding_objects")).text);
+	}
 	table_add(table, json_string(line, "source") ? RENDER_PLAIN : RENDER_DIM, source);
 	free(number);
 	free(source);
@@ -105,15 +132,19 @@ static int lines_compare_numbers(const void *a, const void *b)
 static void lines_show_file_head(const struct render *render, const cJSON *line)
 {
 	const char *problem = json_string(line, "source_problem");
+	char *safe = text_escape(json_string_or(line, "file", "?"));
+	char *cut = text_cut_start(safe, render->width);
 
 	render_end_line(render);
-	render_text(render, RENDER_BOLD, "%s", json_string_or(line, "file", "?"));
-	if (json_is_true(line, "source_newer"))
-		render_text(render, RENDER_WARNING,
-			    "  (changed since the process started: lines may have moved)");
-	else if (problem)
-		render_text(render, RENDER_DIM, "  (source not shown: %s)", problem);
+	render_text(render, RENDER_BOLD, "%s", cut);
 	render_end_line(render);
+	if (json_is_true(line, "source_newer"))
+		render_paragraph(render, RENDER_WARNING, 2,
+				 "(changed since the process started: lines may have moved)");
+	else if (problem)
+		render_paragraph(render, RENDER_DIM, 2, "(source not shown: %s)", problem);
+	free(safe);
+	free(cut);
 }
 
 /* The lines of one file; they are taken out of the list. */
@@ -135,9 +166,9 @@ static void lines_show_file(const struct render *render, const cJSON **lines, si
 	*count = kept;
 	qsort(of_file, of_file_count, sizeof(const cJSON *), lines_compare_numbers);
 	lines_show_file_head(render, of_file[0]);
-	table = table_new(lines_columns, sizeof(lines_columns) / sizeof(lines_columns[0]));
+	table = lines_table(render);
 	for (size_t i = 0; i < of_file_count; i++)
-		lines_add_row(table, of_file[i]);
+		lines_add_row(table, of_file[i], lines_is_narrow(render));
 	table_finish(table, render);
 	free(of_file);
 }
