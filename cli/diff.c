@@ -31,13 +31,11 @@ enum {
 static void diff_show(const struct options_global *global, const struct option *options,
 		      const cJSON *before, const cJSON *after)
 {
-	static const enum group_sort sorts[] = {GROUP_SORT_CHANGE, GROUP_SORT_OUTSTANDING,
-						GROUP_SORT_OBJECTS, GROUP_SORT_ALLOCATED};
-	size_t sort = 0;
 	struct group_report_options report_options = {
 		.group_by = groups_find_by(options[DIFF_GROUP_BY].string),
 		.file = options[DIFF_FILE].string,
 		.function = options[DIFF_FUNCTION].string,
+		.sort = group_sort_find(options[DIFF_SORT].string),
 		.is_cumulative = options[DIFF_CUMULATIVE].is_set,
 		.top = options_is_json(global) && !options[DIFF_TOP].is_set
 			       ? 0
@@ -45,9 +43,6 @@ static void diff_show(const struct options_global *global, const struct option *
 	};
 	struct group_report *report;
 
-	while (strcmp(options[DIFF_SORT].choices[sort], options[DIFF_SORT].string) != 0)
-		sort++;
-	report_options.sort = sorts[sort];
 	report = group_report_new(before, after, &report_options);
 	if (options_is_json(global))
 		group_report_show_json(report);

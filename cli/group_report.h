@@ -16,6 +16,9 @@ enum group_sort {
 	GROUP_SORT_ALLOCATED, /* likewise */
 };
 
+/* Of that name, which is one of "change", "outstanding", "objects", "allocated". */
+enum group_sort group_sort_find(const char *name);
+
 struct group_report_options {
 	enum line_group_by group_by;
 	const char *file, *function; /* NULL: all */

@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 static struct group_values values_of(const struct line_sum *sum)
 {
@@ -53,6 +54,16 @@ struct group_row group_rows_sum(const struct group_report *report, group_get_sum
 }
 
 /* ---- Sorting ---- */
+
+enum group_sort group_sort_find(const char *name)
+{
+	static const char *const names[] = {"change", "outstanding", "objects", "allocated"};
+
+	for (int i = GROUP_SORT_OUTSTANDING; i <= GROUP_SORT_ALLOCATED; i++)
+		if (strcmp(names[i], name) == 0)
+			return (enum group_sort)i;
+	return GROUP_SORT_CHANGE;
+}
 
 static double sort_value(const struct group_row *row, enum group_sort sort, bool has_changes)
 {

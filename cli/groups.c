@@ -5,6 +5,7 @@
 #include "text.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,9 @@ enum line_group_by groups_find_by(const char *name)
 		by++;
 	return (enum line_group_by)by;
 }
+
+/* Nothing counts that many; the squares of such are still numbers. */
+#define COUNT_MAX 9e18
 
 /* ---- From JSON. Whatever it says becomes a number in range. ---- */
 
@@ -41,7 +45,7 @@ static double count_of(const cJSON *object, const char *name)
 {
 	double number = json_number(object, name);
 
-	return number > -0x1p63 && number < 0x1p63 ? number : 0;
+	return fabs(number) < COUNT_MAX ? number : 0;
 }
 
 static void fill_frame(const cJSON *json, struct answer_frame *frame)

@@ -52,13 +52,11 @@ static int snapshot_save(const char *path, const struct client_answer *answer)
 static void snapshot_show(const struct options_global *global, const struct option *options,
 			  const cJSON *account)
 {
-	static const enum group_sort sorts[] = {GROUP_SORT_OUTSTANDING, GROUP_SORT_OBJECTS,
-						GROUP_SORT_ALLOCATED};
-	size_t sort = 0;
 	struct group_report_options report_options = {
 		.group_by = groups_find_by(options[SNAPSHOT_GROUP_BY].string),
 		.file = options[SNAPSHOT_FILE].string,
 		.function = options[SNAPSHOT_FUNCTION].string,
+		.sort = group_sort_find(options[SNAPSHOT_SORT].string),
 		.is_cumulative = options[SNAPSHOT_CUMULATIVE].is_set,
 		.top = options_is_json(global) && !options[SNAPSHOT_TOP].is_set
 			       ? 0
@@ -66,9 +64,6 @@ static void snapshot_show(const struct options_global *global, const struct opti
 	};
 	struct group_report *report;
 
-	while (strcmp(options[SNAPSHOT_SORT].choices[sort], options[SNAPSHOT_SORT].string) != 0)
-		sort++;
-	report_options.sort = sorts[sort];
 	report = group_report_new(NULL, account, &report_options);
 	if (options_is_json(global))
 		group_report_show_json(report);

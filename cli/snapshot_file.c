@@ -16,7 +16,7 @@
 
 #define SNAPSHOT_FORMAT         "memwatch-snapshot"
 #define SNAPSHOT_FILE_BYTES_MAX ((size_t)256 << 20)
-#define SNAPSHOT_CHUNK_BYTES    65536
+#define SNAPSHOT_CHUNK_BYTES    ((size_t)65536)
 
 #define GZIP_WINDOW_BITS (15 + 16) /* zlib's way to say gzip */
 
@@ -25,7 +25,7 @@
 /* Compresses a piece; the last one ends the file. */
 static int write_piece(FILE *out, z_stream *stream, const char *text, size_t length, int flush)
 {
-	unsigned char chunk[SNAPSHOT_CHUNK_BYTES];
+	unsigned char chunk[SNAPSHOT_CHUNK_BYTES] = {0};
 
 	do {
 		/* zlib counts in 32 bits. */

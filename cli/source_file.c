@@ -26,7 +26,27 @@
 
 /* ---- Where a process's files are ---- */
 
-/* The fourth number of each: that for files. */
+/* "Uid:	1000	1000	1000	1000": the fourth number, that for files. Whether it is this
+ * line. */
+static bool parse_file_id(const char *line, const char *name, unsigned int *id)
+{
+	size_t name_length = strlen(name);
+	unsigned long number = 0;
+	char *end = NULL;
+
+	if (strncmp(line, name, name_length) != 0)
+		return false;
+	line += name_length;
+	for (int i = 0; i < 4; i++) {
+		number = strtoul(line, &end, 10);
+		if (end == line || number > UINT32_MAX)
+			return false;
+		line = end;
+	}
+	*id = (unsigned int)number;
+	return true;
+}
+
 static int read_rights(int process_fd, struct source_root *root)
 {
 	int fd = openat(process_fd, "status", O_RDONLY | O_CLOEXEC);
@@ -42,8 +62,8 @@ static int read_rights(int process_fd, struct source_root *root)
 		return error;
 	}
 	while (fgets(line, sizeof(line), status)) {
-		has_uid |= sscanf(line, "Uid: %*u %*u %*u %u", &root->uid) == 1;
-		has_gid |= sscanf(line, "Gid: %*u %*u %*u %u", &root->gid) == 1;
+		has_uid |= parse_file_id(line, "Uid:", &root->uid);
+		has_gid |= parse_file_id(line, "Gid:", &root->gid);
 	}
 	fclose(status);
 	return has_uid && has_gid ? 0 : -ESRCH;
