@@ -19,7 +19,7 @@ CPPFLAGS += -D_GNU_SOURCE -DMEMWATCH_VERSION='"$(VERSION)"' -Ibpf -Idaemon -isys
 CFLAGS  ?= -O2 -g
 CFLAGS  += -std=c11 $(WARN) -fno-omit-frame-pointer
 DAEMON_LIBS := -lbpf -lelf -ldw -lmicrohttpd -lcjson -lcapstone -liberty -lz -llzma -lpthread -lm
-CLI_LIBS    := -lcurl -lcjson -lcapstone -lm
+CLI_LIBS    := -lcurl -lcjson -lcapstone -lz -lm
 
 BPF_SOURCES    := $(wildcard bpf/*.bpf.c)
 BPF_HEADERS    := $(wildcard bpf/*.h)
@@ -35,7 +35,9 @@ CLI_SOURCES    := $(wildcard cli/*.c)
 # How probes are planned, which `memwatchctl doctor --allocators` explains without a daemon.
 PLAN_SOURCES   := $(addprefix daemon/probe/,plan.c plan_names.c allocator.c elf_code.c \
 	elf_function.c elf_program.c function_flow.c probe_address.c x86_register.c)
-CLI_OBJECTS    := $(CLI_SOURCES:%.c=$(BUILD)/%.o) $(PLAN_SOURCES:%.c=$(BUILD)/%.o)
+# How sites are summed up by line, which `memwatchctl diff` does with snapshots.
+GROUP_SOURCES  := $(addprefix daemon/view/,line_groups.c line_key.c wildcard.c)
+CLI_OBJECTS    := $(patsubst %.c,$(BUILD)/%.o,$(CLI_SOURCES) $(PLAN_SOURCES) $(GROUP_SOURCES))
 
 .PHONY: all
 all: $(BUILD)/memwatchd $(BUILD)/memwatchctl

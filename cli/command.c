@@ -5,6 +5,8 @@
 #include "text.h"
 
 #include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* How each code of the API's errors ends this program; others are a plain "no". */
@@ -28,6 +30,30 @@ int command_report_error(const struct client_error *error)
 	}
 	render_complain("%s", error->message);
 	return exit;
+}
+
+char *command_query(const char *name, const struct option *option)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+				    "-._~";
+	const char *byte = option->is_set ? option->string : "";
+	char *encoded, *out, *query;
+
+	if (!option->is_set)
+		return text_format("%s", "");
+	out = encoded = malloc(3 * strlen(byte) + 1);
+	if (!encoded)
+		text_fail_out_of_memory();
+	for (; *byte; byte++) {
+		if (strchr(plain, *byte))
+			*out++ = *byte;
+		else
+			out += sprintf(out, "%%%02X", (unsigned char)*byte);
+	}
+	*out = '\0';
+	query = text_format("&%s=%s", name, encoded);
+	free(encoded);
+	return query;
 }
 
 char *command_budget_arguments(const struct option *budget, const struct option *force)

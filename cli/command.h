@@ -74,6 +74,9 @@ int leaks_main(struct options_global *global, int argc, char **argv);
 int watch_main(struct options_global *global, int argc, char **argv);
 int unwatch_main(struct options_global *global, int argc, char **argv);
 int targets_main(struct options_global *global, int argc, char **argv);
+int lines_main(struct options_global *global, int argc, char **argv);
+int snapshot_main(struct options_global *global, int argc, char **argv);
+int diff_main(struct options_global *global, int argc, char **argv);
 int stacks_main(struct options_global *global, int argc, char **argv);
 int export_main(struct options_global *global, int argc, char **argv);
 int flame_main(struct options_global *global, int argc, char **argv);
@@ -82,6 +85,8 @@ int oom_main(struct options_global *global, int argc, char **argv);
 int status_main(struct options_global *global, int argc, char **argv);
 int doctor_main(struct options_global *global, int argc, char **argv);
 
+/* "&file=%2Fsrv%2F*" for the path of a question; "" when the option isn't set. To free. */
+char *command_query(const char *name, const struct option *option);
 /* "&budget=20" or so for the path of a watch; "" when the command line says nothing. To free. */
 char *command_budget_arguments(const struct option *budget, const struct option *force);
 /* Says on stderr why a watch was stopped over its budget. The exit code. */

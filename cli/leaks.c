@@ -1,25 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "command.h"
-#include "interrupt.h"
 #include "json.h"
 #include "number.h"
-#include "observe.h"
+#include "observed.h"
 #include "render.h"
 #include "sites.h"
 #include "text.h"
 
 #include <inttypes.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* More would scroll the first ones, which matter most, off the screen. */
 #define LEAKS_TOP_DEFAULT 10
 /* How many the first line of a report covers. */
-#define LEAKS_SUMMED_MAX      1000
-#define LEAKS_SECONDS_DEFAULT 30
-#define LEAKS_SECONDS_MAX     (UINT64_C(30) * 86400)
+#define LEAKS_SUMMED_MAX 1000
 
 enum {
 	LEAKS_PID,
@@ -160,143 +155,26 @@ static void leaks_print(const struct options_global *global, const struct option
 		leaks_show(answer->json, &view);
 }
 
-/* From what is known of a process already watched. */
-static int leaks_at_once(const struct options_global *global, const struct option *options)
+static int leaks_run(const struct options_global *global, const struct option *options,
+		     const struct observed_options *observed)
 {
 	char *path = leaks_path(options, options_is_json(global));
-	struct client_answer answer;
-	int exit = command_fetch(global, CLIENT_GET, path, &answer);
-
-	if (exit == COMMAND_EXIT_FINE) {
-		leaks_print(global, options, &answer);
-		client_answer_release(&answer);
-	}
-	free(path);
-	return exit;
-}
-
-static bool leaks_is_over_budget(const cJSON *answer)
-{
-	return json_is_true(answer, "ended") &&
-	       strcmp(json_string_or(answer, "end_reason", ""), "ended_over_budget") == 0;
-}
-
-static void leaks_explain_early_end(const struct observation *observation,
-				    enum observe_result result, const cJSON *answer)
-{
-	/* It has a message of its own, and an exit code. */
-	if (leaks_is_over_budget(answer))
-		return;
-	switch (result) {
-	case OBSERVE_COMPLETE:
-		break;
-	case OBSERVE_INTERRUPTED:
-		render_complain("stopped early: this is what was seen until then");
-		break;
-	case OBSERVE_ENDED:
-		render_complain("process %" PRIu32 " exited or is no longer watched: this is what "
-				"was seen until then",
-				observation->pid);
-		break;
-	case OBSERVE_FAILED:
-		render_complain("stopped early: %s", observation->error.message);
-		break;
-	}
-}
-
-/* Observes and asks; the answer is to release. An exit code; a failure has been reported. */
-static int leaks_observe(struct observation *observation, const char *path,
-			 struct client_answer *answer)
-{
-	enum observe_result result;
-	struct client_error error;
-	int exit = COMMAND_EXIT_FINE;
-
-	if (observe_begin(observation, &error) != 0)
-		return command_report_error(&error);
-	result = observe_wait(observation);
-	if (client_request(observation->client, CLIENT_GET, path, answer, &error) != 0)
-		exit = command_report_error(&error);
-	else
-		leaks_explain_early_end(observation, result, answer->json);
-	observe_end(observation);
-	return exit;
-}
-
-static int leaks_after_observing(const struct options_global *global, const struct option *options)
-{
-	struct client *client = client_new(options_socket_path(global));
-	char *path = leaks_path(options, options_is_json(global));
-	char *budget_arguments =
-		command_budget_arguments(&options[LEAKS_BUDGET], &options[LEAKS_FORCE]);
-	struct interrupt interrupt;
-	struct observation observation = {
-		.client = client,
-		.interrupt = &interrupt,
-		.pid = (uint32_t)options[LEAKS_PID].count,
-		.seconds = options[LEAKS_FOR].seconds,
-		.budget_arguments = budget_arguments,
-		.sampling_interval_bytes =
-			options[LEAKS_EXACT].is_set ? 1 : options[LEAKS_INTERVAL].count,
-	};
 	struct client_answer answer = {0};
-	int exit;
+	int exit = observed_ask(global, observed, path, NULL, &answer);
 
-	interrupt_begin(&interrupt);
-	client_set_interrupt(client, &interrupt);
-	exit = leaks_observe(&observation, path, &answer);
-	bool is_abort = interrupt_is_abort(&interrupt);
-	interrupt_end(&interrupt);
-	if (is_abort)
-		raise(interrupt.last_signal); /* ends us as the shell expects it */
-	/* The lease is given back: from here on a closed pipe may end us. */
+	free(path);
 	if (answer.json)
 		leaks_print(global, options, &answer);
-	if (exit == COMMAND_EXIT_FINE && leaks_is_over_budget(answer.json))
-		exit = command_report_over_budget(
-			&options[LEAKS_PID],
-			json_string_or(answer.json, "end_detail", "no details"));
+	exit = observed_conclude(observed, exit, &answer);
 	client_answer_release(&answer);
-	free(budget_arguments);
-	free(path);
-	client_free(client);
 	return exit;
-}
-
-static bool leaks_check(const struct option *options)
-{
-	bool has_sampling = options[LEAKS_INTERVAL].is_set || options[LEAKS_EXACT].is_set;
-
-	if (options[LEAKS_INTERVAL].is_set && options[LEAKS_EXACT].is_set) {
-		render_complain("leaks: --interval and --exact exclude each other");
-		return false;
-	}
-	if (options[LEAKS_BUDGET].is_set && options[LEAKS_FORCE].is_set) {
-		render_complain("leaks: --budget and --force exclude each other");
-		return false;
-	}
-	if ((has_sampling || options[LEAKS_BUDGET].is_set || options[LEAKS_FORCE].is_set) &&
-	    options[LEAKS_FOR].seconds == 0) {
-		render_complain("leaks: --for 0 observes nothing, so --interval, --exact, --budget "
-				"and --force have no place there");
-		return false;
-	}
-	return true;
 }
 
 int leaks_main(struct options_global *global, int argc, char **argv)
 {
 	struct option options[LEAKS_OPTIONS] = {
 		[LEAKS_PID] = OPTION_PID("the process"),
-		[LEAKS_FOR] =
-			{.name = "--for",
-			 .value_name = "SECONDS",
-			 .kind = OPTION_SECONDS,
-			 .maximum = LEAKS_SECONDS_MAX,
-			 .seconds = LEAKS_SECONDS_DEFAULT,
-			 .help = "observe for so long (default 30); 0: answer at once from what "
-				 "is known "
-				 "of a process already watched"},
+		[LEAKS_FOR] = OPTION_FOR,
 		[LEAKS_TOP] =
 			{.name = "--top",
 			 .value_name = "K",
@@ -321,13 +199,20 @@ int leaks_main(struct options_global *global, int argc, char **argv)
 		.options = options,
 		.option_count = LEAKS_OPTIONS,
 	};
+	const struct observed_options observed = {
+		.command = "leaks",
+		.pid = &options[LEAKS_PID],
+		.seconds = &options[LEAKS_FOR],
+		.interval = &options[LEAKS_INTERVAL],
+		.exact = &options[LEAKS_EXACT],
+		.budget = &options[LEAKS_BUDGET],
+		.force = &options[LEAKS_FORCE],
+	};
 	int exit_code;
 
 	if (!options_parse(&line, global, argc, argv, NULL, &exit_code))
 		return exit_code;
-	if (!leaks_check(options))
+	if (!observed_check(&observed))
 		return COMMAND_EXIT_USAGE;
-	if (options[LEAKS_FOR].seconds == 0)
-		return leaks_at_once(global, options);
-	return leaks_after_observing(global, options);
+	return leaks_run(global, options, &observed);
 }

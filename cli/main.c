@@ -13,6 +13,9 @@ static const struct {
 	const char *description;
 } subcommands[] = {
 	{"leaks", leaks_main, "Names the code that leaks in a process"},
+	{"lines", lines_main, "Shows which Python lines hold memory in a process"},
+	{"snapshot", snapshot_main, "Keeps in a file what a watched process holds, or shows it"},
+	{"diff", diff_main, "Says what changed between two snapshots, or in a while"},
 	{"watch", watch_main, "Watches a process until it is unwatched"},
 	{"unwatch", unwatch_main, "Ends the watch of a process"},
 	{"targets", targets_main, "Lists the watched processes and what watching them costs"},

@@ -57,6 +57,11 @@ struct number_text number_rate(double bytes_per_second)
 	return number_bytes_signed(bytes_per_second, "+", "/s");
 }
 
+struct number_text number_change(double bytes)
+{
+	return number_bytes_signed(bytes, "+", "");
+}
+
 struct number_text number_count(double count)
 {
 	struct number_text result;

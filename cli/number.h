@@ -12,6 +12,7 @@ struct number_text {
 
 struct number_text number_bytes(double bytes);           /* "117 MiB", "1.50 KiB", "12 B" */
 struct number_text number_rate(double bytes_per_second); /* "+20.0 MiB/s", "-3 B/s" */
+struct number_text number_change(double bytes);          /* "+20.0 MiB", "-3 B" */
 struct number_text number_count(double count);           /* "1,234,567" */
 struct number_text number_seconds(double seconds);       /* "2.5 s", "12 min 5 s", "3 d 4 h" */
 struct number_text number_share(double share);           /* 0.012 is "1.2%" */

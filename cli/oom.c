@@ -131,7 +131,8 @@ int oom_main(struct options_global *global, int argc, char **argv)
 		.description = "Lists OOM kills, newest first.",
 		.options = options,
 		.option_count = OOM_OPTIONS,
-		.operand = &id,
+		.operands = &id,
+		.operand_count = 1,
 	};
 	struct sites_view view = {0};
 	int exit_code;

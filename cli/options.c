@@ -78,8 +78,8 @@ static void options_print_synopsis(const struct options_line *line, const struct
 		options_print_piece(render, piece, &column);
 		free(piece);
 	}
-	if (line->operand) {
-		char *piece = text_format("[%s]", line->operand->name);
+	for (size_t i = 0; i < line->operand_count; i++) {
+		char *piece = text_format("[%s]", line->operands[i].name);
 
 		options_print_piece(render, piece, &column);
 		free(piece);
@@ -96,11 +96,11 @@ void options_print_entry(const struct render *render, const char *name, const ch
 }
 
 static void options_print_table(const struct render *render, const struct option *options,
-				size_t count)
+				size_t count, bool has_values)
 {
 	for (size_t i = 0; i < count; i++) {
-		char *name = text_format("%s %s", options[i].name,
-					 options[i].value_name ? options[i].value_name : "");
+		const char *value = has_values ? options[i].value_name : NULL;
+		char *name = text_format("%s %s", options[i].name, value ? value : "");
 
 		options_print_entry(render, name, options[i].help);
 		free(name);
@@ -116,10 +116,9 @@ static void options_print_help(const struct options_line *line, const struct opt
 	render_end_line(&render);
 	render_paragraph(&render, RENDER_PLAIN, 0, "%s", line->description);
 	render_end_line(&render);
-	if (line->operand)
-		options_print_table(&render, line->operand, 1);
-	options_print_table(&render, line->options, line->option_count);
-	options_print_table(&render, global->options, GLOBAL_HELP + 1);
+	options_print_table(&render, line->operands, line->operand_count, false);
+	options_print_table(&render, line->options, line->option_count, true);
+	options_print_table(&render, global->options, GLOBAL_HELP + 1, true);
 	if (line->print_more)
 		line->print_more(&render);
 }
@@ -279,8 +278,9 @@ static bool options_take_operand(const struct options_line *line, const char *wo
 {
 	char *reason;
 
-	if (line->operand && !line->operand->is_set)
-		return options_set_value(line, line->operand, word);
+	for (size_t i = 0; i < line->operand_count; i++)
+		if (!line->operands[i].is_set)
+			return options_set_value(line, &line->operands[i], word);
 	reason = text_format("does not know what to do with \"%s\"", word);
 	options_complain(line, reason);
 	free(reason);

@@ -59,7 +59,8 @@ struct options_line {
 	const char *description; /* one line or more, for --help */
 	struct option *options;
 	size_t option_count;
-	struct option *operand; /* the one argument that is no option, "ID"; NULL: takes none */
+	struct option *operands; /* arguments that are no options, in their order: "ID" */
+	size_t operand_count;
 	void (*print_more)(
 		const struct render *render); /* what --help says beyond options; NULL: nothing */
 };

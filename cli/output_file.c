@@ -5,6 +5,7 @@
 #include "text.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -43,4 +44,12 @@ int output_file_close(struct output_file *file)
 	}
 	free(file->temporary);
 	return failed ? -1 : 0;
+}
+
+void output_file_discard(struct output_file *file, int error)
+{
+	render_complain("cannot write %s: %s", file->path, strerror(-error));
+	fclose(file->stream);
+	unlink(file->temporary);
+	free(file->temporary);
 }

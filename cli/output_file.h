@@ -15,5 +15,7 @@ struct output_file {
 int output_file_open(struct output_file *file, const char *path);
 /* Puts it in its place, replacing what was there. 0, or -1, said on stderr: nothing is left. */
 int output_file_close(struct output_file *file);
+/* It could not be written, for a reason of ours (-errno), which is said: nothing is left. */
+void output_file_discard(struct output_file *file, int error);
 
 #endif

@@ -180,6 +180,8 @@ static void sites_show_counters(const struct render *render, const cJSON *site)
 static void sites_show_one(const struct render *render, const cJSON *site, size_t number,
 			   struct stack_fold *fold)
 {
+	const cJSON *python = stack_python_frame(site);
+
 	render_end_line(render);
 	render_text(render, RENDER_PLAIN, "%2zu  ", number);
 	if (json_string(site, "verdict"))
@@ -187,6 +189,9 @@ static void sites_show_one(const struct render *render, const cJSON *site, size_
 	else
 		sites_show_counters(render, site);
 	render_end_line(render);
+	/* Where a Python programmer looks first; the stack says how it came to that. */
+	if (python)
+		stack_show_python_line(render, python, SITES_INDENT);
 	if (json_string(site, "reason"))
 		render_paragraph(render, RENDER_PLAIN, SITES_INDENT, "%s",
 				 json_string(site, "reason"));

@@ -2,6 +2,7 @@
 #include "stack.h"
 
 #include "json.h"
+#include "stack_tree.h"
 #include "text.h"
 
 #include <inttypes.h>
@@ -16,8 +17,9 @@
 #define STACK_ROOM_MIN 20
 
 struct stack_line {
-	char *name;     /* escaped */
-	char *location; /* escaped; "" when the name says it all */
+	enum render_style style; /* of the name */
+	char *name;              /* escaped */
+	char *location;          /* escaped; "" when the name says it all */
 };
 
 static char *stack_module_offset(const cJSON *frame)
@@ -34,18 +36,42 @@ static char *stack_module_offset(const cJSON *frame)
 	return text_format("%s+0x%" PRIx64, slash && slash[1] ? slash + 1 : module, whole);
 }
 
+const cJSON *stack_python_frame(const cJSON *site)
+{
+	const cJSON *frame;
+
+	cJSON_ArrayForEach(frame, json_child(site, "stack"))
+	{
+		if (stack_frame_is_python(frame))
+			return frame;
+	}
+	return NULL;
+}
+
+void stack_show_python_line(const struct render *render, const cJSON *frame, size_t indent)
+{
+	const char *function = stack_frame_function(frame);
+
+	render_paragraph(render, RENDER_BOLD, indent,
+			 json_has_number(frame, "line") ? "%s (%s:%.0f)" : "%s (%s)",
+			 function ? function : "?", json_string_or(frame, "file", "?"),
+			 json_number(frame, "line"));
+}
+
 static struct stack_line stack_line_of(const cJSON *frame)
 {
-	const char *function = json_string(frame, "function");
+	bool is_python = stack_frame_is_python(frame);
+	const char *function = stack_frame_function(frame);
 	const char *file = json_string(frame, "file");
 	double line = json_number(frame, "line");
+	/* Python's lines are what a Python programmer can change. */
+	struct stack_line result = {.style = is_python ? RENDER_BOLD : RENDER_PLAIN};
 	char *where;
-	struct stack_line result;
 
 	if (file && line > 0)
 		where = text_format("%s:%.0f", file, line);
-	else if (file)
-		where = text_format("%s", file);
+	else if (file || is_python)
+		where = text_format("%s", file ? file : "?");
 	else
 		where = stack_module_offset(frame);
 	if (json_is_true(frame, "inlined") && function) {
@@ -67,7 +93,7 @@ static struct stack_line stack_line_cut(const struct stack_line *line, size_t ro
 	size_t name_width = text_width(line->name);
 	/* One that is short leaves its room to the other. */
 	size_t location_room = name_width < room / 2 ? room - name_width : room / 2;
-	struct stack_line cut;
+	struct stack_line cut = {.style = line->style};
 
 	cut.location = text_cut_start(line->location, location_room);
 	cut.name = text_cut_end(line->name, room - text_width(cut.location));
@@ -87,7 +113,7 @@ static void stack_print_line(const struct render *render, const struct stack_lin
 	size_t name_width = text_width(cut.name);
 
 	fprintf(render->stream, "%*s", STACK_INDENT, "");
-	render_text(render, RENDER_PLAIN, "%s", cut.name);
+	render_text(render, cut.style, "%s", cut.name);
 	if (cut.location[0]) {
 		int padding = name_width < name_column ? (int)(name_column - name_width) : 0;
 

@@ -14,6 +14,11 @@
 /* Whole. site: holds "stack" and "stack_end". */
 void stack_show(const struct render *render, const cJSON *site);
 
+/* The innermost frame that is Python's; NULL: there is none. Borrowed. */
+const cJSON *stack_python_frame(const cJSON *site);
+/* "load (/srv/train.py:3)" on a line of its own. */
+void stack_show_python_line(const struct render *render, const cJSON *frame, size_t indent);
+
 /*
  * Without what repeats: the outermost frames that it shares with a site before it, and further
  * turns of a recursion. number: what the site is called; they rise.

@@ -36,6 +36,28 @@ double stack_value_of(const cJSON *site, enum stack_value value)
 	return number > 0 ? number : 0;
 }
 
+bool stack_frame_is_python(const cJSON *frame)
+{
+	return strcmp(json_string_or(frame, "kind", "native"), "python") == 0;
+}
+
+const char *stack_frame_function(const cJSON *frame)
+{
+	return json_string_or(frame, "qualified_name", json_string(frame, "function"));
+}
+
+static char *python_frame_name(const cJSON *frame)
+{
+	const char *function = stack_frame_function(frame);
+	const char *file = json_string_or(frame, "file", "?");
+
+	if (!function)
+		function = "?";
+	if (!json_has_number(frame, "line"))
+		return text_format("%s (%s)", function, file);
+	return text_format("%s (%s:%.0f)", function, file, json_number(frame, "line"));
+}
+
 char *stack_frame_name(const cJSON *frame)
 {
 	const char *function = json_string(frame, "function");
@@ -45,6 +67,8 @@ char *stack_frame_name(const cJSON *frame)
 	uint64_t whole = offset > 0 && offset < 0x1p64 ? (uint64_t)offset : 0;
 	const char *slash = module ? strrchr(module, '/') : NULL;
 
+	if (stack_frame_is_python(frame))
+		return python_frame_name(frame);
 	if (function)
 		return text_format("%s", function);
 	if (!module)

@@ -7,6 +7,7 @@
 #define MEMWATCH_CLI_STACK_TREE_H
 
 #include <cjson/cJSON.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /* What is summed up. */
@@ -25,7 +26,13 @@ enum stack_value stack_value_find(const char *name);
 /* A site's share; never below 0. */
 double stack_value_of(const cJSON *site, enum stack_value value);
 
-/* How a frame is called: its function, else where it is. Not escaped; to free. */
+bool stack_frame_is_python(const cJSON *frame);
+/* As the code says it, with the class if it has one; NULL: unknown. Borrowed. */
+const char *stack_frame_function(const cJSON *frame);
+/*
+ * How a frame is called: its function, of Python with file and line, as so many are called
+ * __init__; else where it is. Not escaped; to free.
+ */
 char *stack_frame_name(const cJSON *frame);
 /* "[no_table]" of a stack that doesn't begin at a root, NULL of one that does. To free. */
 char *stack_beginning_name(const cJSON *site);

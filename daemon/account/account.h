@@ -46,6 +46,9 @@ struct account {
 	double point_seconds[SITE_POINTS_MAX]; /* since began_seconds */
 	size_t point_count;
 
+	int64_t peak_bytes;  /* the most that was outstanding at a look */
+	double peak_seconds; /* when that was, since began_seconds */
+
 	/* Of this account alone; as of the last update. */
 	struct record_target_counters counters;
 	struct record_target_hits hits;
@@ -111,7 +114,13 @@ void account_handle_mapping(struct account_table *table, const struct record_eve
 
 /* Reads the kernel's counters afresh; nothing once it has ended. */
 void account_update(struct account_table *table, struct account *account);
-/* Once a second: history, mappings made good after losses. */
+/*
+ * Compares what is outstanding now with the most that ever was, of each site and of all together.
+ * What rises and falls again between two looks is not seen: there is one each second, and one
+ * whenever somebody asks.
+ */
+void account_look(struct account_table *table, struct account *account, double now_seconds);
+/* Once a second: a look, history, mappings made good after losses. */
 void account_tick(struct account_table *table, struct account *account, double now_seconds);
 
 /* All sites together, as of the last update. */

@@ -130,6 +130,7 @@ void account_tick(struct account_table *table, struct account *account, double n
 	if (account->end_reason || !account->target)
 		return;
 	make_good_lost_mappings(table, account);
+	account_look(table, account, now_seconds);
 	/* The clock that ticks is not exact either. */
 	if (wanted < POINT_SECONDS_MIN * 0.9)
 		wanted = POINT_SECONDS_MIN * 0.9;

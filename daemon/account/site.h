@@ -28,6 +28,11 @@ struct site {
 	struct record_site blocks;    /* the probes' counters as last read */
 	struct record_site *mappings; /* the same of mappings, kept by the daemon; NULL: none */
 	struct site_point points[SITE_POINTS_MAX]; /* at the account's point times */
+
+	/* At the account's looks, see account_look(). */
+	int64_t looked_bytes;  /* outstanding at the last one */
+	int64_t peak_bytes;    /* the most */
+	int64_t at_peak_bytes; /* when the whole account had its most */
 };
 
 /* Blocks and mappings together. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading an account's numbers out of the kernel's tables, and adding them up. */
 #include "account/table.h"
+#include "clock.h"
 #include "probe/contract.h"
 #include "target/python.h"
 
@@ -100,6 +101,7 @@ void account_update_from(struct account_table *table, struct account *account,
 	find_unannounced_sites(table, account);
 	for (size_t i = 0; i < account->site_count; i++)
 		account->sites[i]->blocks = sites[account->sites[i]->number];
+	account_look(table, account, clock_monotonic_seconds());
 }
 
 void account_update(struct account_table *table, struct account *account)

@@ -9,6 +9,12 @@
 /* leaks and stacks; as a value of the key, or alone with NULL. */
 void json_sites(struct json *json, const char *key, const struct answer_sites *answer);
 
+/* What they say of the account as a whole, as fields of an object that is open. */
+void json_account(struct json *json, const struct answer_sites *answer);
+
+/* lines, grouped so. */
+void json_lines(struct json *json, const struct answer_lines *answer, enum line_group_by group_by);
+
 void json_targets(struct json *json, const struct answer_targets *answer);
 void json_target(struct json *json, const char *key, const struct answer_target *target);
 

@@ -49,6 +49,34 @@ void handle_stacks(const struct exchange *exchange, struct response *response)
 	answer_with_sites(exchange, &options, response);
 }
 
+static const char *null_if_empty(const char *text)
+{
+	return text[0] ? text : NULL;
+}
+
+void handle_lines(const struct exchange *exchange, struct response *response)
+{
+	const struct request_arguments *arguments = &exchange->arguments;
+	struct view_lines_options options = {
+		.group_by = arguments->group_by,
+		.sort = arguments->line_sort,
+		.top = arguments->top,
+		.file = null_if_empty(arguments->file),
+		.function = null_if_empty(arguments->function),
+	};
+	struct json json = {.text = &response->body};
+	struct answer_lines *answer;
+	int err =
+		view_lines(exchange->state, &exchange->viewer, pid_of(exchange), &options, &answer);
+
+	if (err) {
+		response_set_errno(response, err, exchange->number, NULL);
+		return;
+	}
+	json_lines(&json, answer, options.group_by);
+	answer_lines_free(answer);
+}
+
 void handle_processes(const struct exchange *exchange, struct response *response)
 {
 	struct json json = {.text = &response->body};

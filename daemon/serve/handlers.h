@@ -15,6 +15,7 @@ void handle_processes(const struct exchange *exchange, struct response *response
 void handle_process(const struct exchange *exchange, struct response *response);
 void handle_leaks(const struct exchange *exchange, struct response *response);
 void handle_stacks(const struct exchange *exchange, struct response *response);
+void handle_lines(const struct exchange *exchange, struct response *response);
 void handle_watch(const struct exchange *exchange, struct response *response);
 void handle_unwatch(const struct exchange *exchange, struct response *response);
 void handle_targets(const struct exchange *exchange, struct response *response);

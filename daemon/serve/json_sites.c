@@ -85,9 +85,8 @@ static void encode_completeness(struct json *json, const struct answer_sites *an
 		json_string(json, "end_detail", answer->end_detail);
 }
 
-void json_sites(struct json *json, const char *key, const struct answer_sites *answer)
+void json_account(struct json *json, const struct answer_sites *answer)
 {
-	json_open_object(json, key);
 	json_int64(json, "pid", answer->pid);
 	json_string_n(json, "comm", answer->comm, sizeof(answer->comm));
 	json_time(json, "start_time", answer->start_time_seconds);
@@ -100,7 +99,15 @@ void json_sites(struct json *json, const char *key, const struct answer_sites *a
 	json_int64(json, "outstanding_bytes", answer->outstanding_bytes);
 	json_double(json, "outstanding_bytes_stderr", answer->outstanding_bytes_stderr);
 	json_double(json, "outstanding_objects", answer->outstanding_objects);
+	json_int64(json, "peak_bytes", answer->peak_bytes);
+	json_double(json, "peak_seconds", answer->peak_seconds);
 	json_uint64(json, "sites_total", answer->sites_total);
+}
+
+void json_sites(struct json *json, const char *key, const struct answer_sites *answer)
+{
+	json_open_object(json, key);
+	json_account(json, answer);
 	json_uint64(json, "pending_frames", answer->pending_frames);
 	json_open_array(json, "sites");
 	for (size_t i = 0; i < answer->site_count; i++)

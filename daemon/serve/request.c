@@ -11,11 +11,13 @@
 #define INTERVAL_BYTES_MAX (UINT64_C(1) << 30)
 #define LEASE_SECONDS_MAX  86400.0
 
-/* The longest right value, a number of 64 bits, has 20 digits. */
+/* The longest right value that is no text, a number of 64 bits, has 20 digits. */
 #define VALUE_BYTES_MAX 32
+#define TEXT_ARGUMENTS  (REQUEST_ARGUMENT_FILE | REQUEST_ARGUMENT_FUNCTION)
 
 /* How much of a wrong argument is shown. */
-#define SHOWN_BYTES_MAX 64
+#define SHOWN_BYTES_MAX      64
+#define SHOWN_NAME_BYTES_MAX 32
 
 __attribute__((format(printf, 2, 3))) static int refuse(struct request_error *error,
 							const char *format, ...)
@@ -178,6 +180,47 @@ static bool parse_lease_id(const char *value, struct request_arguments *argument
 	return request_parse_number(value, strlen(value), 1, UINT64_MAX, &arguments->lease_id);
 }
 
+/* Its place in a list of names that ends in NULL; -1: none. */
+static int find_name(const char *const *names, const char *name)
+{
+	for (int i = 0; names[i]; i++)
+		if (strcmp(names[i], name) == 0)
+			return i;
+	return -1;
+}
+
+static bool parse_line_sort(const char *value, struct request_arguments *arguments)
+{
+	int found = find_name(line_sort_names, value);
+
+	arguments->line_sort = found < 0 ? LINE_SORT_OUTSTANDING : (enum line_sort)found;
+	return found >= 0;
+}
+
+static bool parse_group_by(const char *value, struct request_arguments *arguments)
+{
+	int found = find_name(line_group_by_names, value);
+
+	arguments->group_by = found < 0 ? LINE_BY_LINE : (enum line_group_by)found;
+	return found >= 0;
+}
+
+static bool parse_text(const char *value, char text[REQUEST_TEXT_BYTES_MAX])
+{
+	snprintf(text, REQUEST_TEXT_BYTES_MAX, "%s", value);
+	return value[0];
+}
+
+static bool parse_file(const char *value, struct request_arguments *arguments)
+{
+	return parse_text(value, arguments->file);
+}
+
+static bool parse_function(const char *value, struct request_arguments *arguments)
+{
+	return parse_text(value, arguments->function);
+}
+
 static const struct rule {
 	enum request_argument argument;
 	const char *name;
@@ -196,6 +239,14 @@ static const struct rule {
 	 parse_budget},
 	{REQUEST_ARGUMENT_FORCE, "force", "0 or 1", parse_force},
 	{REQUEST_ARGUMENT_RETRY, "retry", "0 or 1", parse_retry},
+	{REQUEST_ARGUMENT_LINE_SORT, "sort", "outstanding, cumulative, allocated, objects or peak",
+	 parse_line_sort},
+	{REQUEST_ARGUMENT_GROUP_BY, "group_by", "line, file, function, traceback or module",
+	 parse_group_by},
+	{REQUEST_ARGUMENT_FILE, "file", "a file, where * stands for any text, of at most 511 bytes",
+	 parse_file},
+	{REQUEST_ARGUMENT_FUNCTION, "function", "the name of a function, of at most 511 bytes",
+	 parse_function},
 };
 
 #define RULE_COUNT (sizeof(rules) / sizeof(rules[0]))
@@ -212,7 +263,7 @@ static int refuse_unknown(const char *name, size_t length, unsigned int allowed,
 						 used ? ", " : "", rules[i].name);
 	}
 	return refuse(error, "unknown argument '%.*s': this path takes %s",
-		      (int)(length < VALUE_BYTES_MAX ? length : VALUE_BYTES_MAX), name,
+		      (int)(length < SHOWN_NAME_BYTES_MAX ? length : SHOWN_NAME_BYTES_MAX), name,
 		      used ? known : "none");
 }
 
@@ -228,7 +279,7 @@ static int hex_digit(char c)
 }
 
 /* Undoes percent-encoding. False when it is malformed, encodes a NUL, or is too long. */
-static bool decode(const char *text, size_t length, char value[VALUE_BYTES_MAX])
+static bool decode(const char *text, size_t length, char *value, size_t value_bytes_max)
 {
 	size_t used = 0;
 
@@ -244,7 +295,7 @@ static bool decode(const char *text, size_t length, char value[VALUE_BYTES_MAX])
 			c = (char)(high << 4 | low);
 			i += 2;
 		}
-		if (c == '\0' || used == VALUE_BYTES_MAX - 1)
+		if (c == '\0' || used == value_bytes_max - 1)
 			return false;
 		value[used++] = c;
 	}
@@ -260,7 +311,8 @@ static int parse_argument(const char *text, size_t length, unsigned int allowed,
 	const char *equals = memchr(text, '=', length);
 	size_t name_length = equals ? (size_t)(equals - text) : length;
 	const struct rule *rule = NULL;
-	char value[VALUE_BYTES_MAX];
+	char value[REQUEST_TEXT_BYTES_MAX];
+	size_t value_bytes_max;
 
 	for (size_t i = 0; i < RULE_COUNT && !rule; i++) {
 		if ((allowed & rules[i].argument) && strlen(rules[i].name) == name_length &&
@@ -272,7 +324,8 @@ static int parse_argument(const char *text, size_t length, unsigned int allowed,
 	if (*given & rule->argument)
 		return refuse(error, "argument %s is given twice", rule->name);
 	*given |= rule->argument;
-	if (!equals || !decode(equals + 1, length - name_length - 1, value) ||
+	value_bytes_max = rule->argument & TEXT_ARGUMENTS ? sizeof(value) : VALUE_BYTES_MAX;
+	if (!equals || !decode(equals + 1, length - name_length - 1, value, value_bytes_max) ||
 	    !rule->parse(value, arguments))
 		return refuse(error, "argument '%.*s': %s must be %s",
 			      (int)(length < SHOWN_BYTES_MAX ? length : SHOWN_BYTES_MAX), text,

@@ -6,7 +6,7 @@
 #ifndef MEMWATCH_SERVE_REQUEST_H
 #define MEMWATCH_SERVE_REQUEST_H
 
-#include "view/answer.h"
+#include "view/line_groups.h"
 
 /* Ours need less than 100 bytes. */
 #define REQUEST_TARGET_BYTES_MAX 1024
@@ -35,7 +35,14 @@ enum request_argument {
 	REQUEST_ARGUMENT_BUDGET = 1 << 6,
 	REQUEST_ARGUMENT_FORCE = 1 << 7,
 	REQUEST_ARGUMENT_RETRY = 1 << 8,
+	REQUEST_ARGUMENT_LINE_SORT = 1 << 9, /* "sort" as well, of lines */
+	REQUEST_ARGUMENT_GROUP_BY = 1 << 10,
+	REQUEST_ARGUMENT_FILE = 1 << 11,
+	REQUEST_ARGUMENT_FUNCTION = 1 << 12,
 };
+
+/* What the longest text in an argument has, with its terminator. */
+#define REQUEST_TEXT_BYTES_MAX 512
 
 /* Arguments that were not given are zero. */
 struct request_arguments {
@@ -48,6 +55,10 @@ struct request_arguments {
 	uint64_t budget_percent; /* 0: as configured */
 	bool is_forced;
 	bool is_retried;
+	enum line_sort line_sort;
+	enum line_group_by group_by;
+	char file[REQUEST_TEXT_BYTES_MAX]; /* "": not given */
+	char function[REQUEST_TEXT_BYTES_MAX];
 };
 
 /* 0 or -EINVAL with the error. */

@@ -30,6 +30,10 @@ static const struct route {
 	 true},
 	{"GET", "/api/v1/processes/{pid}/stacks", UNIX, TOP | REQUEST_ARGUMENT_SORT, handle_stacks,
 	 true},
+	{"GET", "/api/v1/processes/{pid}/lines", UNIX,
+	 TOP | REQUEST_ARGUMENT_LINE_SORT | REQUEST_ARGUMENT_GROUP_BY | REQUEST_ARGUMENT_FILE |
+		 REQUEST_ARGUMENT_FUNCTION,
+	 handle_lines, true},
 	{"PUT", "/api/v1/processes/{pid}/watch", UNIX,
 	 REQUEST_ARGUMENT_INTERVAL | REQUEST_ARGUMENT_LEASE | REQUEST_ARGUMENT_LEASE_ID |
 		 REQUEST_ARGUMENT_BUDGET | REQUEST_ARGUMENT_FORCE | REQUEST_ARGUMENT_RETRY,

@@ -2,6 +2,7 @@
 #include "view/answer.h"
 
 #include "account/stack.h"
+#include "view/line_groups.h"
 
 #include <stdlib.h>
 
@@ -10,6 +11,7 @@ static void clear_site(struct answer_site *site)
 	stack_free(site->stack);
 	free(site->frames);
 	free(site->reason);
+	free(site->moments_bytes);
 }
 
 static void clear_targets(struct answer_targets *answer)
@@ -41,6 +43,15 @@ void answer_sites_free(struct answer_sites *answer)
 	free(answer->losses);
 	free(answer->incomplete_reason);
 	free(answer->end_detail);
+	free(answer);
+}
+
+void answer_lines_free(struct answer_lines *answer)
+{
+	if (!answer)
+		return;
+	line_groups_free(answer->groups);
+	answer_sites_free(answer->sites);
 	free(answer);
 }
 

@@ -50,6 +50,10 @@ struct answer_site {
 	struct answer_frame *frames; /* innermost first */
 	size_t frame_count;
 	struct stack *stack; /* owned; NULL unknown */
+	int64_t peak_bytes;  /* the most that was outstanding, see account_look() */
+	/* Outstanding at each of the answer's moments, for sums of sites; owned. NULL: not asked.
+	 */
+	int64_t *moments_bytes;
 };
 
 /* Named losses of one target; all are counts since it was watched. */
@@ -100,8 +104,11 @@ struct answer_sites {
 	int64_t outstanding_bytes; /* of all sites, listed or not */
 	double outstanding_bytes_stderr;
 	double outstanding_objects;
+	int64_t peak_bytes;  /* of all sites together, at one look */
+	double peak_seconds; /* when that was, since it is watched */
 	struct answer_site *sites;
 	size_t site_count;
+	size_t moment_count;   /* of each site's moments_bytes */
 	size_t sites_total;    /* before --top and the verdict filter */
 	size_t pending_frames; /* of the sites here */
 	double overhead_share; /* estimated probe time per second of wall time; < 0: not calibrated
@@ -109,6 +116,15 @@ struct answer_sites {
 };
 
 enum answer_sort { ANSWER_SORT_OUTSTANDING, ANSWER_SORT_ALLOCATED };
+
+struct line_groups; /* view/line_groups.h */
+
+/* lines: sites summed up. Of the groups, the first so many are listed. */
+struct answer_lines {
+	struct answer_sites *sites; /* what the groups are made of; they borrow its names */
+	struct line_groups *groups;
+	size_t listed;
+};
 
 struct answer_target {
 	pid_t pid;
@@ -296,6 +312,7 @@ struct answer_metrics {
 };
 
 void answer_sites_free(struct answer_sites *answer);
+void answer_lines_free(struct answer_lines *answer);
 void answer_targets_free(struct answer_targets *answer);
 void answer_processes_free(struct answer_processes *answer);
 void answer_ooms_free(struct answer_ooms *answer);

@@ -84,6 +84,7 @@ static void gather_site(const struct account *account, const struct site *site,
 		.oldest_age_seconds = conclusion.oldest_age_seconds,
 		.stack_end = stack_end_name(site->stack ? site->stack->end : STACK_END_LOST),
 		.python_end = site->stack ? stack_python_end_name(site->stack->python_end) : NULL,
+		.peak_bytes = site->peak_bytes,
 	};
 	if (options->has_verdicts)
 		answer->reason = strdup(conclusion.reason);
@@ -91,6 +92,21 @@ static void gather_site(const struct account *account, const struct site *site,
 		options->sort == ANSWER_SORT_ALLOCATED
 			? numbers.allocated_bytes
 			: (uint64_t)(numbers.outstanding_bytes > 0 ? numbers.outstanding_bytes : 0);
+}
+
+/* Those of the account's history, its peak, and now. */
+static void gather_moments(const struct account *account, const struct site *site,
+			   struct answer_site *answer)
+{
+	size_t count = account->point_count;
+
+	answer->moments_bytes = calloc(count + 2, sizeof(*answer->moments_bytes));
+	if (!answer->moments_bytes)
+		return;
+	for (size_t i = 0; i < count; i++)
+		answer->moments_bytes[i] = site->points[i].outstanding_bytes;
+	answer->moments_bytes[count] = site->at_peak_bytes;
+	answer->moments_bytes[count + 1] = answer->outstanding_bytes;
 }
 
 static int compare_sites(const void *a, const void *b)
@@ -160,6 +176,11 @@ static struct answer_sites *gather_head(struct state *state, const struct accoun
 	answer->outstanding_bytes = total.outstanding_bytes;
 	answer->outstanding_objects = total.outstanding_objects;
 	answer->outstanding_bytes_stderr = estimate_account_stderr_bytes(account, &total);
+	answer->peak_bytes = account->peak_bytes > total.outstanding_bytes
+				     ? account->peak_bytes
+				     : total.outstanding_bytes;
+	answer->peak_seconds = account->peak_seconds;
+	answer->moment_count = options->has_moments ? account->point_count + 2 : 0;
 	return answer;
 }
 
@@ -172,6 +193,12 @@ static void gather_stacks(const struct account *account, struct gathered_sites *
 			stack_name_code(stack, account->target->space);
 		gathered->sites[i].site.stack = stack ? stack_copy(stack) : NULL;
 	}
+}
+
+static void gather_histories(const struct account *account, struct gathered_sites *gathered)
+{
+	for (size_t i = 0; i < gathered->site_count; i++)
+		gather_moments(account, gathered->sites[i].origin, &gathered->sites[i].site);
 }
 
 /* Sorts and cuts to the top. */
@@ -208,6 +235,7 @@ static void gathered_free(struct gathered_sites *gathered)
 {
 	for (size_t i = 0; gathered->sites && i < gathered->site_count; i++) {
 		free(gathered->sites[i].site.reason);
+		free(gathered->sites[i].site.moments_bytes);
 		stack_free(gathered->sites[i].site.stack);
 	}
 	answer_sites_free(gathered->answer);
@@ -232,6 +260,8 @@ struct gathered_sites *sites_gather(struct state *state, struct account *account
 	}
 	gather_select(account, options, now, gathered);
 	gather_stacks(account, gathered);
+	if (options->has_moments)
+		gather_histories(account, gathered);
 	return gathered;
 }
 

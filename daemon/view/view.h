@@ -7,6 +7,7 @@
 #define MEMWATCH_VIEW_VIEW_H
 
 #include "view/answer.h"
+#include "view/line_groups.h"
 
 struct state; /* view/state.h: everything the daemon knows */
 
@@ -27,9 +28,18 @@ struct view_sites_options {
 	enum answer_sort sort;
 	bool is_largest_first; /* leaks: by size alone, not by verdict first */
 	size_t top;            /* 0: no limit */
+	bool has_moments;      /* with how each site's bytes went */
 };
 int view_sites(struct state *state, const struct view_viewer *viewer, pid_t pid,
 	       const struct view_sites_options *options, struct answer_sites **answer);
+struct view_lines_options {
+	enum line_group_by group_by;
+	enum line_sort sort;
+	size_t top;                  /* 0: no limit */
+	const char *file, *function; /* see line_groups.h; NULL: all */
+};
+int view_lines(struct state *state, const struct view_viewer *viewer, pid_t pid,
+	       const struct view_lines_options *options, struct answer_lines **answer);
 int view_targets(struct state *state, const struct view_viewer *viewer,
 		 struct answer_targets **answer);
 /* One target; same errors as view_sites. The list holds exactly one. */

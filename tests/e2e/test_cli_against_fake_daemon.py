@@ -188,8 +188,12 @@ def test_an_answer_that_cannot_be_written_is_an_error(fake):
 
 # ---- --json
 
-# `watch` adds what it has learned since; see below.
-@pytest.mark.parametrize("command", sorted(set(COMMANDS) - {"watch"}))
+# `watch` adds what it has learned since, see below; the others sum up, see test_cli_lines.py and
+# test_cli_snapshot.py.
+SUMMED_UP = {"lines", "snapshot", "diff"}
+
+
+@pytest.mark.parametrize("command", sorted(set(COMMANDS) - {"watch"} - SUMMED_UP))
 def test_json_prints_the_answer_as_it_came(fake, command):
     for arguments in (["--json", *COMMANDS[command]], [*COMMANDS[command], "--json"]):
         result = ctl(fake, *arguments)
@@ -223,10 +227,14 @@ def poisoned(value):
 def test_hostile_names_never_reach_the_terminal(fake, command):
     fake.answers[REQUESTS[command]] = poisoned(ANSWERS[REQUESTS[command]])
     assert_harmless(ctl(fake, *COMMANDS[command]).stdout)
-    assert_harmless(on_terminal(fake, *COMMANDS[command], NO_COLOR="1"))
+    # Progress is written over itself.
+    assert_harmless(on_terminal(fake, *COMMANDS[command], NO_COLOR="1").replace("\r", ""))
     as_json = ctl(fake, "--json", *COMMANDS[command]).stdout
     assert not any(character < " " or "\x7f" <= character < "\xa0"
                    for character in as_json.replace("\n", ""))
+    if command in SUMMED_UP:
+        assert HOSTILE in json.loads(as_json).get("after", json.loads(as_json))["comm"]
+        return
     # `watch` adds what it has learned since.
     assert json.loads(as_json).items() >= fake.answers[REQUESTS[command]].items()
 
@@ -269,7 +277,7 @@ def test_lines_fit_an_80_column_terminal(fake, command):
     stack[0]["function"] = "std::map<std::string, std::vector<cache::Entry>>::operator[]" * 3
     stack[0]["file"] = "/a/very/long/path" * 10 + "/store.cc"
     fake.answers[REQUESTS["oom"]]["ooms"] = [{**OOM, "cgroup": "/kubepods/burstable" * 10}]
-    output = on_terminal(fake, *COMMANDS[command], NO_COLOR="1")
+    output = on_terminal(fake, *COMMANDS[command], NO_COLOR="1").replace("\r", "\n")
     assert output
     assert max(map(len, output.splitlines())) <= 80
     if command == "stacks":

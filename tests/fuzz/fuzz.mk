@@ -25,6 +25,14 @@ $(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(BUILD)/fuzz/libmemwatch.a
 	$(CLANG) $(CPPFLAGS) $(FUZZ_CFLAGS) -fsanitize=fuzzer -MMD -MP -MF $@.d -o $@ $< \
 		$(BUILD)/fuzz/libmemwatch.a $(DAEMON_LIBS)
 
+# What memwatchctl reads from files, by its own sources.
+FUZZ_CLI_OBJECTS := $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(GROUP_SOURCES) \
+	$(addprefix cli/,groups.c snapshot_file.c json.c render.c text.c))
+
+$(BUILD)/fuzz/fuzz_snapshot: tests/fuzz/fuzz_snapshot.c $(FUZZ_CLI_OBJECTS)
+	$(CLANG) -Icli $(CPPFLAGS) $(FUZZ_CFLAGS) -fsanitize=fuzzer -MMD -MP -MF $@.d -o $@ $< \
+		$(FUZZ_CLI_OBJECTS) $(CLI_LIBS)
+
 # $(call fuzz_each,OPTIONS): every program in turn; the first crash fails, its input is kept.
 define fuzz_each
 @set -e; for program in $(FUZZ_PROGRAMS); do \

@@ -6,7 +6,7 @@
 Rooms with a comma between them are peers, and do not know each other. log.h, clock.h and procfs.h
 are for all. config.h is for main alone: rooms are given values. The BPF side knows only itself; the
 CLI knows only itself, for it speaks to the daemon in JSON; but one of its files plans probes without a
-daemon, with the caller's own rights, and may see how.
+daemon, with the caller's own rights, and may see how; and one sums up snapshots as the daemon does.
 
 usage: room_order.py [ROOT]; prints each include that breaks the order, and exits 1 if there is any.
 """
@@ -22,6 +22,7 @@ FOR_ALL = {f"daemon/{name}" for name in ("log.h", "log.c", "clock.h", "procfs.h"
 GENERATED = {"memwatch.skel.h": "probe", "trial.skel.h": "probe"}
 # What else a file may include, and nobody else in its place.
 EXCEPTIONS = {("cli/allocators.c", "daemon/probe/plan.h"),
+              ("cli/groups.h", "daemon/view/line_groups.h"),
               ("daemon/unwind/table.c", "daemon/symbol/elf_file.h")}
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.MULTILINE)
 

@@ -3,7 +3,7 @@
 CLI_UNIT_SOURCES  := $(wildcard tests/unit/cli_test_*.c)
 CLI_UNIT_PROGRAMS := $(CLI_UNIT_SOURCES:tests/unit/%.c=$(BUILD)/unit/%)
 CLI_UNIT_OBJECTS  := $(patsubst %.c,$(BUILD)/unit/obj/%.o,$(filter-out cli/main.c,$(CLI_SOURCES)) \
-	$(PLAN_SOURCES))
+	$(PLAN_SOURCES) $(GROUP_SOURCES))
 # What the tests of observing replace: the daemon, and time.
 CLI_UNIT_WRAP     := -Wl,--wrap=client_request,--wrap=interrupt_wait,--wrap=clock_gettime
 

@@ -153,12 +153,14 @@ static void test_an_operand_is_taken_once(void **state)
 
 	(void)state;
 	fixture_reset(&fixture);
-	fixture.line.operand = &fixture.operand;
+	fixture.line.operands = &fixture.operand;
+	fixture.line.operand_count = 1;
 	assert_true(PARSE(&fixture, "--pid=1", "--", "7"));
 	assert_true(fixture.operand.is_set);
 	assert_int_equal(fixture.operand.count, 7);
 	fixture_reset(&fixture);
-	fixture.line.operand = &fixture.operand;
+	fixture.line.operands = &fixture.operand;
+	fixture.line.operand_count = 1;
 	assert_false(PARSE(&fixture, "--pid=1", "7", "8"));
 	assert_int_equal(fixture.exit_code, 2);
 }

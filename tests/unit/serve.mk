@@ -3,7 +3,7 @@
 SERVE_UNIT_SOURCES  := $(wildcard tests/unit/serve_test_*.c)
 SERVE_UNIT_PROGRAMS := $(SERVE_UNIT_SOURCES:tests/unit/%.c=$(BUILD)/unit/%)
 SERVE_UNIT_OBJECTS  := $(patsubst %.c,$(BUILD)/unit/obj/%.o,$(wildcard daemon/serve/*.c) \
-	daemon/view/answer.c tests/unit/serve_fake.c tests/unit/serve_client.c)
+	daemon/view/answer.c $(GROUP_SOURCES) tests/unit/serve_fake.c tests/unit/serve_client.c)
 
 $(BUILD)/unit/serve_test_%: tests/unit/serve_test_%.c $(SERVE_UNIT_OBJECTS)
 	$(CC) $(CPPFLAGS) $(UNIT_CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(SERVE_UNIT_OBJECTS) \

@@ -4,6 +4,7 @@
 #include "account/stack.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -209,6 +210,57 @@ int view_sites(struct state *state, const struct view_viewer *viewer, pid_t pid,
 	if (!err)
 		*answer = fake_sites(state->site_count, options->has_verdicts);
 	return err;
+}
+
+/* Sites 0 and 1 are of Python lines, a third one of none, a fourth one of no known stack. */
+static struct answer_sites *fake_python_sites(void)
+{
+	static const struct answer_frame python = {
+		.kind = "python",
+		.function = "load",
+		.qualified_name = "Loader.load",
+		.file = FAKE_HOSTILE_TEXT,
+		.line = 3,
+	};
+	struct answer_sites *answer = fake_sites(4, false);
+
+	answer->moment_count = 1;
+	for (size_t i = 0; i < 4; i++) {
+		answer->sites[i].outstanding_bytes = INT64_C(1) << (53 + i);
+		answer->sites[i].moments_bytes = make(1, sizeof(int64_t));
+	}
+	answer->sites[0].frames[1] = python;
+	answer->sites[1].frames[1] = python;
+	answer->sites[1].frames[1].line = 4;
+	answer->sites[3].frame_count = 0;
+	return answer;
+}
+
+int view_lines(struct state *state, const struct view_viewer *viewer, pid_t pid,
+	       const struct view_lines_options *options, struct answer_lines **answer)
+{
+	int err = note(state, viewer, pid);
+	const struct line_groups_options group_options = {.group_by = options->group_by,
+							  .moment_count = 1};
+
+	state->lines_options = *options;
+	snprintf(state->lines_file, sizeof(state->lines_file), "%s",
+		 options->file ? options->file : "none");
+	snprintf(state->lines_function, sizeof(state->lines_function), "%s",
+		 options->function ? options->function : "none");
+	if (err)
+		return err;
+	*answer = make(1, sizeof(**answer));
+	(*answer)->sites = fake_python_sites();
+	(*answer)->groups = line_groups_new(&group_options);
+	for (size_t i = 0; i < (*answer)->sites->site_count; i++)
+		if (line_groups_add((*answer)->groups, &(*answer)->sites->sites[i]))
+			abort();
+	line_groups_finish((*answer)->groups, options->sort);
+	line_groups_list((*answer)->groups, &(*answer)->listed);
+	if (options->top && options->top < (*answer)->listed)
+		(*answer)->listed = options->top;
+	return 0;
 }
 
 int view_targets(struct state *state, const struct view_viewer *viewer,

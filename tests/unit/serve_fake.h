@@ -32,6 +32,8 @@ struct state {
 	size_t top;
 	uint64_t oom_id;
 	struct view_sites_options sites_options;
+	struct view_lines_options lines_options; /* its strings: the next two */
+	char lines_file[64], lines_function[64];
 	struct view_watch_options watch_options;
 	uint64_t lease_id;
 };

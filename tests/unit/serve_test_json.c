@@ -88,13 +88,14 @@ static void assert_string(const cJSON *object, const char *name, const char *val
 	"recent_overhead_share budget_share forced over_budget sampling_interval_asked_bytes " \
 	"sampling_interval_raises"
 
-#define SITES_FIELDS                                                                         \
+#define ACCOUNT_FIELDS                                                                       \
 	"pid comm start_time observed_seconds provider sampling_interval_bytes complete "    \
 	"incomplete_reason lost_events stacks_taken stacks_to_root losses ended end_reason " \
 	"end_detail "                                                                        \
 	"overhead_share " COST_CONTROL_FIELDS " outstanding_bytes "                          \
-	"outstanding_bytes_stderr outstanding_objects sites_total "                          \
-	"pending_frames sites"
+	"outstanding_bytes_stderr outstanding_objects peak_bytes peak_seconds sites_total"
+
+#define SITES_FIELDS ACCOUNT_FIELDS " pending_frames sites"
 
 static void test_leaks_has_the_documented_fields(void **state)
 {
@@ -185,6 +186,71 @@ static void test_large_numbers_keep_every_digit(void **state)
 	"allocation_hits free_hits return_hits failed_allocations unknown_frees missed_frees " \
 	"abandoned_calls nested_calls probes probes_single_stepped "                           \
 	"overhead_share " COST_CONTROL_FIELDS " losses"
+
+#define SUM_FIELDS                                                                        \
+	"outstanding_bytes outstanding_bytes_stderr outstanding_objects allocated_bytes " \
+	"allocated_objects freed_bytes freed_objects"
+
+static void test_lines_has_the_documented_fields(void **state)
+{
+	cJSON *json = answer_json("GET", "/api/v1/processes/100/lines");
+	const cJSON *line = first(json, "lines");
+
+	(void)state;
+	assert_fields(json, ACCOUNT_FIELDS " current_bytes group_by lines_total lines_full lines "
+					   "left_out native unknown total");
+	assert_string(json, "group_by", "line");
+	assert_fields(line, "file line function qualified_name " SUM_FIELDS
+			    " peak_bytes rss_growth_bytes source cumulative");
+	assert_string(line, "file", MENDED_TEXT);
+	assert_string(line, "function", "load");
+	assert_string(line, "qualified_name", "Loader.load");
+	assert_int_equal(get(line, "line")->valueint, 4);
+	assert_true(cJSON_IsNull(get(line, "source")));
+	assert_fields(get(line, "cumulative"), SUM_FIELDS " peak_bytes rss_growth_bytes");
+	assert_fields(get(json, "left_out"), SUM_FIELDS);
+	assert_fields(get(json, "native"), SUM_FIELDS);
+	assert_fields(get(json, "unknown"), SUM_FIELDS);
+	assert_fields(get(json, "total"), SUM_FIELDS);
+	cJSON_Delete(json);
+}
+
+/* What isn't listed is left out, and counted there. */
+static void test_lines_beyond_the_top_are_left_out(void **state)
+{
+	char *text = answer_text("GET", "/api/v1/processes/100/lines?top=1");
+	cJSON *json = cJSON_Parse(text);
+
+	(void)state;
+	assert_int_equal(cJSON_GetArraySize(get(json, "lines")), 1);
+	assert_int_equal(get(json, "lines_total")->valueint, 2);
+	assert_non_null(strstr(text, "\"left_out\":{\"outstanding_bytes\":9007199254740992,"));
+	cJSON_Delete(json);
+	free(text);
+}
+
+static void test_other_groups_than_lines_have_their_own_names(void **state)
+{
+	cJSON *files = answer_json("GET", "/api/v1/processes/100/lines?group_by=file");
+	cJSON *functions = answer_json("GET", "/api/v1/processes/100/lines?group_by=function");
+	cJSON *tracebacks = answer_json("GET", "/api/v1/processes/100/lines?group_by=traceback");
+	cJSON *modules = answer_json("GET", "/api/v1/processes/100/lines?group_by=module");
+
+	(void)state;
+	assert_true(cJSON_IsNull(get(first(files, "lines"), "function")));
+	assert_true(cJSON_IsNull(get(first(files, "lines"), "line")));
+	assert_true(cJSON_IsNull(get(first(functions, "lines"), "line")));
+	assert_string(first(functions, "lines"), "function", "load");
+	assert_fields(first(first(tracebacks, "lines"), "traceback"),
+		      "file line function qualified_name");
+	assert_string(first(modules, "lines"), "module", MENDED_TEXT);
+	assert_string(first(modules, "lines"), "kind", "native");
+	assert_true(cJSON_IsNull(get(first(modules, "lines"), "file")));
+	cJSON_Delete(files);
+	cJSON_Delete(functions);
+	cJSON_Delete(tracebacks);
+	cJSON_Delete(modules);
+}
 
 static void test_targets_has_the_documented_fields(void **state)
 {
@@ -310,6 +376,9 @@ int main(void)
 		cmocka_unit_test(test_what_is_unknown_of_a_frame_is_null),
 		cmocka_unit_test(test_hostile_text_is_mended_not_passed_on),
 		cmocka_unit_test(test_large_numbers_keep_every_digit),
+		cmocka_unit_test(test_lines_has_the_documented_fields),
+		cmocka_unit_test(test_lines_beyond_the_top_are_left_out),
+		cmocka_unit_test(test_other_groups_than_lines_have_their_own_names),
 		cmocka_unit_test(test_targets_has_the_documented_fields),
 		cmocka_unit_test(test_processes_have_the_documented_fields),
 		cmocka_unit_test(test_ooms_have_the_documented_fields),

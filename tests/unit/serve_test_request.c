@@ -6,9 +6,13 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 
 #define EVERY_ARGUMENT 0x3f
+#define LINES_ARGUMENTS                                                                   \
+	(REQUEST_ARGUMENT_LINE_SORT | REQUEST_ARGUMENT_GROUP_BY | REQUEST_ARGUMENT_FILE | \
+	 REQUEST_ARGUMENT_FUNCTION)
 
 static int split(const char *target, struct request_target *parts, struct request_error *error)
 {
@@ -156,6 +160,31 @@ static void test_a_wrong_argument_is_named_with_what_would_be_right(void **state
 	}
 }
 
+static void test_text_and_names_are_taken_as_they_are(void **state)
+{
+	static const char *const wrong[] = {"/x?sort=size", "/x?group_by=class",
+					    "/x?file=", "/x?function=a%00"};
+	char target[REQUEST_TARGET_BYTES_MAX + 1];
+	struct request_arguments arguments;
+	struct request_error error;
+
+	(void)state;
+	assert_int_equal(parse("/x?file=%2Fa%20b%26*&sort=peak&group_by=module&function=f",
+			       LINES_ARGUMENTS, &arguments, &error),
+			 0);
+	assert_string_equal(arguments.file, "/a b&*");
+	assert_string_equal(arguments.function, "f");
+	assert_int_equal(arguments.line_sort, LINE_SORT_PEAK);
+	assert_int_equal(arguments.group_by, LINE_BY_MODULE);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_int_not_equal(parse(wrong[i], LINES_ARGUMENTS, &arguments, &error), 0);
+	snprintf(target, sizeof(target), "/x?file=%0*d", REQUEST_TEXT_BYTES_MAX - 1, 0);
+	assert_int_equal(parse(target, LINES_ARGUMENTS, &arguments, &error), 0);
+	snprintf(target, sizeof(target), "/x?file=%0*d", REQUEST_TEXT_BYTES_MAX, 0);
+	assert_int_not_equal(parse(target, LINES_ARGUMENTS, &arguments, &error), 0);
+	assert_non_null(strstr(error.message, "511 bytes"));
+}
+
 static void test_an_argument_of_another_path_is_unknown(void **state)
 {
 	struct request_arguments arguments;
@@ -176,6 +205,7 @@ int main(void)
 		cmocka_unit_test(test_numbers_are_decimal_and_in_range),
 		cmocka_unit_test(test_arguments_are_understood),
 		cmocka_unit_test(test_a_wrong_argument_is_named_with_what_would_be_right),
+		cmocka_unit_test(test_text_and_names_are_taken_as_they_are),
 		cmocka_unit_test(test_an_argument_of_another_path_is_unknown),
 	};
 

@@ -99,6 +99,7 @@ static void test_each_error_of_a_view_has_its_status(void **state)
 		{"GET", "/api/v1/processes/1"},
 		{"GET", "/api/v1/processes/1/leaks"},
 		{"GET", "/api/v1/processes/1/stacks"},
+		{"GET", "/api/v1/processes/1/lines"},
 		{"GET", "/api/v1/targets"},
 		{"PUT", "/api/v1/processes/1/watch"},
 		{"DELETE", "/api/v1/processes/1/watch"},
@@ -138,6 +139,10 @@ static void test_requests_that_are_wrong_are_told_why(void **state)
 		"/api/v1/processes?top=x",
 		"/api/v1/processes/1/leaks?all=2",
 		"/api/v1/processes/1/stacks?all=1",
+		"/api/v1/processes/1/lines?sort=size",
+		"/api/v1/processes/1/lines?group_by=class",
+		"/api/v1/processes/1/lines?file=",
+		"/api/v1/processes/1/stacks?file=x",
 		"/api/v1/ooms/x",
 		"/api/v1/ooms/0",
 		"/api/v1/status?x",
@@ -187,6 +192,19 @@ static void test_arguments_reach_the_views(void **state)
 	assert_status(ask_unix(served, "GET", "/api/v1/processes/42/stacks?sort=allocated"), 200);
 	assert_false(served->state.sites_options.has_verdicts);
 	assert_int_equal(served->state.sites_options.sort, ANSWER_SORT_ALLOCATED);
+	assert_status(ask_unix(served, "GET",
+			       "/api/v1/processes/42/lines?sort=peak&group_by=file&top=7&"
+			       "file=%2Fsrv%2F*&function=%3Cmodule%3E"),
+		      200);
+	assert_int_equal(served->state.lines_options.sort, LINE_SORT_PEAK);
+	assert_int_equal(served->state.lines_options.group_by, LINE_BY_FILE);
+	assert_int_equal(served->state.lines_options.top, 7);
+	assert_string_equal(served->state.lines_file, "/srv/*");
+	assert_string_equal(served->state.lines_function, "<module>");
+	assert_status(ask_unix(served, "GET", "/api/v1/processes/42/lines"), 200);
+	assert_int_equal(served->state.lines_options.sort, LINE_SORT_OUTSTANDING);
+	assert_int_equal(served->state.lines_options.group_by, LINE_BY_LINE);
+	assert_string_equal(served->state.lines_file, "none");
 	assert_status(ask_unix(served, "PUT",
 			       "/api/v1/processes/42/watch?interval=1&lease=30&lease_id=9"),
 		      200);
@@ -265,6 +283,7 @@ static void test_tcp_serves_four_paths_and_no_more(void **state)
 		"/api/v1/processes/100",
 		"/api/v1/processes/1/leaks",
 		"/api/v1/processes/1/stacks",
+		"/api/v1/processes/1/lines",
 		"/api/v1/targets",
 		"/api/v1/ooms",
 		"/api/v1/ooms/1",

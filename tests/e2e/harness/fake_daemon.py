@@ -21,6 +21,35 @@ FRAMES = [
 ]
 
 
+def python_frame(function, file, line, qualified_name=None):
+    return {"kind": "python", "function": function, "qualified_name": qualified_name or function,
+            "module": None, "build_id": None, "offset": 24, "file": file, "line": line,
+            "inlined": False, "pending": False}
+
+
+NATIVE_LEAF = {"kind": "native", "function": "array_new", "module": "/usr/lib/_multiarray.so",
+               "build_id": "ab", "offset": 0x40, "file": None, "line": None, "inlined": False,
+               "pending": False}
+PYTHON_STACK = [NATIVE_LEAF, python_frame("load", "/srv/train.py", 3, "Loader.load"),
+                python_frame("<module>", "/srv/train.py", 9)]
+
+
+def line_sum(outstanding_bytes, **more):
+    return {"outstanding_bytes": outstanding_bytes, "outstanding_bytes_stderr": 0.0,
+            "outstanding_objects": 117, "allocated_bytes": 2 * outstanding_bytes,
+            "allocated_objects": 200, "freed_bytes": outstanding_bytes, "freed_objects": 83,
+            **more}
+
+
+def line(file, number, function, own_bytes, cumulative_bytes, **more):
+    """One of `lines`; its peak is twice what it holds."""
+    def whole(outstanding_bytes):
+        return line_sum(outstanding_bytes, peak_bytes=2 * outstanding_bytes, rss_growth_bytes=None)
+
+    return {"file": file, "line": number, "function": function, "qualified_name": function,
+            **whole(own_bytes), "source": None, "cumulative": whole(cumulative_bytes), **more}
+
+
 def site(verdict, outstanding_bytes, **more):
     return {"verdict": verdict, "kind": "block", "outstanding_bytes": outstanding_bytes,
             "outstanding_bytes_stderr": 1258291, "outstanding_objects": 1117,
@@ -37,8 +66,19 @@ def account(sites, **more):
             "observed_seconds": 30.1, "provider": "uprobes", "sampling_interval_bytes": 65536,
             "complete": True,
             "lost_events": 0, "outstanding_bytes": 123456789, "outstanding_bytes_stderr": 1258291,
-            "outstanding_objects": 1117, "sites_total": 14, "ended": False,
+            "outstanding_objects": 1117, "peak_bytes": 234567890, "peak_seconds": 12.5,
+            "sites_total": 14, "ended": False,
             "overhead_share": 0.012, "losses": {"map_full": 0}, "sites": sites, **more}
+
+
+def lines(listed, **more):
+    """An answer of `lines`."""
+    answer = {**account([]), "current_bytes": 123456789, "group_by": "line",
+              "lines_total": len(listed), "lines_full": False, "lines": listed,
+              "left_out": line_sum(0), "native": line_sum(4096), "unknown": line_sum(0),
+              "total": line_sum(123456789), **more}
+    del answer["sites"]
+    return answer
 
 
 LEAKS = account([site("leak", 122683392), site("growing", 524288, growth_bytes_per_second=2048.0)])
@@ -96,6 +136,10 @@ ANSWERS = {
     "GET /api/v1/processes/4242/stacks": account(
         [{key: value for key, value in site("", 122683392).items()
           if key not in ("verdict", "growth_bytes_per_second", "reason")}]),
+    "GET /api/v1/processes/4242/lines": lines([
+        line("/srv/train.py", 3, "load", 122683392, 122683392),
+        line("/srv/train.py", 9, "<module>", 0, 122699776),
+        line("/usr/lib/python3/json/decoder.py", 353, "raw_decode", 16384, 16384)]),
     "GET /api/v1/targets": {"targets": [
         TARGET, {**TARGET, "pid": 77, "ended": True, "end_reason": "exited", "losses": {},
                  "sampling_interval_bytes": 1, "sampling_interval_raises": 0}],

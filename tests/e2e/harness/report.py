@@ -63,9 +63,10 @@ def frame(answer):
         where = f"{answer['module'].rsplit('/', 1)[-1]}+{answer['offset']:#x}"
     else:
         where = f"{answer['offset']:#x} (in no file)"
-    if not answer["function"]:
+    function = answer.get("qualified_name") or answer["function"]
+    if not function:
         return where, ""
-    return answer["function"] + (" (inlined)" if answer["inlined"] else ""), where
+    return function + (" (inlined)" if answer["inlined"] else ""), where
 
 
 def frames(site):
