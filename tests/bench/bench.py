@@ -15,6 +15,7 @@ intervals; other tools' probes on the same libc falsify ratios: those tools are 
   unwind     a stack of 30 frames, over the same stack read word by word; making unwind tables
   names      naming 10,000 distinct frames of which nothing is known
   pipeline   a pandas/NumPy program, watched from its start with default settings
+  python     what Python frames cost, and the pipeline under tracemalloc, memory_profiler, heaptrack
   bystander  programs that are not watched, beside one that is; and a fork of a watched one
   answer     `leaks` over 1,000,000 outstanding blocks of 10,000 sites: time, and the daemon's RSS
   attach     50 processes watched and unwatched at once, by each attach back end; and the slowest
@@ -45,6 +46,7 @@ import figure_names
 import figure_pairs
 import figure_pipeline
 import figure_probes
+import figure_python
 import figure_unwind
 import report
 from harness import Bench, BenchError
@@ -56,6 +58,7 @@ FIGURES = [
     figure_unwind,
     figure_names,
     figure_pipeline,
+    figure_python,
     figure_bystander,
     figure_answer,
     figure_attach,

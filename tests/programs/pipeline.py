@@ -61,11 +61,16 @@ def run(path):
     return time.perf_counter() - start
 
 
-with tempfile.TemporaryDirectory(prefix="memwatch-pipeline-") as directory:
-    csv = os.path.join(directory, "orders.csv")
-    write_csv(csv)
-    print(json.dumps({"pid": os.getpid(), "csv_bytes": os.path.getsize(csv)}), flush=True)
-    for line in sys.stdin:
-        if line.strip() != "run":
-            break
-        print(json.dumps({"seconds": run(csv)}), flush=True)
+def main():
+    with tempfile.TemporaryDirectory(prefix="memwatch-pipeline-") as directory:
+        csv = os.path.join(directory, "orders.csv")
+        write_csv(csv)
+        print(json.dumps({"pid": os.getpid(), "csv_bytes": os.path.getsize(csv)}), flush=True)
+        for line in sys.stdin:
+            if line.strip() != "run":
+                break
+            print(json.dumps({"seconds": run(csv)}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
