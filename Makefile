@@ -36,7 +36,7 @@ CLI_SOURCES    := $(wildcard cli/*.c)
 PLAN_SOURCES   := $(addprefix daemon/probe/,plan.c plan_names.c allocator.c elf_code.c \
 	elf_function.c elf_program.c function_flow.c probe_address.c x86_register.c)
 # How sites are summed up by line, which `memwatchctl diff` does with snapshots.
-GROUP_SOURCES  := $(addprefix daemon/view/,line_groups.c line_key.c wildcard.c)
+GROUP_SOURCES  := $(addprefix daemon/view/,line_groups.c line_key.c line_sum.c wildcard.c)
 CLI_OBJECTS    := $(patsubst %.c,$(BUILD)/%.o,$(CLI_SOURCES) $(PLAN_SOURCES) $(GROUP_SOURCES))
 
 .PHONY: all

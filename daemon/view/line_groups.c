@@ -2,10 +2,10 @@
 #include "view/line_groups.h"
 
 #include "view/line_key.h"
+#include "view/line_sum.h"
 #include "view/wildcard.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,9 +15,6 @@ const char *const line_sort_names[] = {"outstanding", "cumulative", "allocated",
 
 #define BUCKETS_FIRST 256 /* a power of two, as all later numbers of them */
 #define BUCKET_EMPTY  SIZE_MAX
-
-/* As account/estimate.c adds to what it states of a site. */
-#define SAMPLES_ADDED 2.0
 
 struct line_groups {
 	struct line_groups_options options;
@@ -31,110 +28,19 @@ struct line_groups {
 	struct line_sum total, native, unknown, left_out;
 };
 
-/* ---- Sums: what a file says may add up to anything, so they stop at the ends of their range ----
- */
-
-static int64_t add_signed(int64_t a, int64_t b)
-{
-	int64_t sum;
-
-	if (!__builtin_add_overflow(a, b, &sum))
-		return sum;
-	return b < 0 ? INT64_MIN : INT64_MAX;
-}
-
-static uint64_t add_unsigned(uint64_t a, uint64_t b)
-{
-	uint64_t sum;
-
-	return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
-}
-
-void line_sum_add(struct line_sum *sum, const struct line_sum *more)
-{
-	sum->outstanding_bytes = add_signed(sum->outstanding_bytes, more->outstanding_bytes);
-	sum->outstanding_objects += more->outstanding_objects;
-	sum->allocated_bytes = add_unsigned(sum->allocated_bytes, more->allocated_bytes);
-	sum->allocated_objects += more->allocated_objects;
-	sum->freed_bytes = add_unsigned(sum->freed_bytes, more->freed_bytes);
-	sum->freed_objects += more->freed_objects;
-	sum->variance += more->variance;
-	sum->is_estimated |= more->is_estimated;
-}
-
-static double added_variance(uint64_t sampling_interval_bytes)
-{
-	double interval = (double)sampling_interval_bytes;
-
-	return sampling_interval_bytes <= 1 ? 0 : SAMPLES_ADDED * interval * interval;
-}
-
-void line_sum_finish(struct line_sum *sum, uint64_t sampling_interval_bytes)
-{
-	sum->outstanding_bytes_stderr =
-		sum->is_estimated ? sqrt(sum->variance + added_variance(sampling_interval_bytes))
-				  : 0;
-	if (sum->peak_bytes < sum->outstanding_bytes)
-		sum->peak_bytes = sum->outstanding_bytes;
-}
-
-/* Sites state their error with two samples added each; of a sum they are added once. */
-static struct line_sum sum_of_site(const struct line_groups *groups, const struct answer_site *site)
-{
-	double stderr_bytes = site->outstanding_bytes_stderr;
-	double variance = stderr_bytes * stderr_bytes -
-			  added_variance(groups->options.sampling_interval_bytes);
-
-	return (struct line_sum){
-		.outstanding_bytes = site->outstanding_bytes,
-		.outstanding_objects = site->outstanding_objects,
-		.allocated_bytes = site->allocated_bytes,
-		.allocated_objects = site->allocated_objects,
-		.freed_bytes = site->freed_bytes,
-		.freed_objects = site->freed_objects,
-		.variance = stderr_bytes > 0 && variance > 0 ? variance : 0,
-		.is_estimated = stderr_bytes > 0,
-	};
-}
+/* ---- Moments ---- */
 
 /* A site alone is a lower bound for the peak of all that it belongs to. */
 static void add_moments(const struct line_groups *groups, int64_t *moments,
 			const struct answer_site *site, struct line_sum *sum)
 {
 	for (size_t i = 0; i < groups->options.moment_count && site->moments_bytes; i++)
-		moments[i] = add_signed(moments[i], site->moments_bytes[i]);
+		moments[i] = line_sum_bytes(moments[i], site->moments_bytes[i]);
 	if (site->peak_bytes > sum->peak_bytes)
 		sum->peak_bytes = site->peak_bytes;
 }
 
 /* ---- Groups ---- */
-
-struct line_groups *line_groups_new(const struct line_groups_options *options)
-{
-	struct line_groups *groups = calloc(1, sizeof(*groups));
-
-	if (!groups)
-		return NULL;
-	groups->options = *options;
-	groups->buckets = malloc(BUCKETS_FIRST * sizeof(*groups->buckets));
-	if (!groups->buckets) {
-		free(groups);
-		return NULL;
-	}
-	groups->bucket_count = BUCKETS_FIRST;
-	memset(groups->buckets, 0xff, BUCKETS_FIRST * sizeof(*groups->buckets));
-	return groups;
-}
-
-void line_groups_free(struct line_groups *groups)
-{
-	if (!groups)
-		return;
-	free(groups->groups);
-	free(groups->buckets);
-	free(groups->moments);
-	free(groups);
-}
 
 /* Where the group with this key is, or would be. */
 static size_t *find_bucket(const struct line_groups *groups, const struct line_group *key)
@@ -154,7 +60,7 @@ static size_t *find_bucket(const struct line_groups *groups, const struct line_g
 /* At most half full, so that a search ends soon. */
 static int grow_buckets(struct line_groups *groups)
 {
-	size_t count = 2 * groups->bucket_count;
+	size_t count = groups->bucket_count ? 2 * groups->bucket_count : BUCKETS_FIRST;
 	size_t *buckets = malloc(count * sizeof(*buckets));
 
 	if (!buckets)
@@ -166,6 +72,30 @@ static int grow_buckets(struct line_groups *groups)
 	for (size_t i = 0; i < groups->count; i++)
 		*find_bucket(groups, &groups->groups[i]) = i;
 	return 0;
+}
+
+struct line_groups *line_groups_new(const struct line_groups_options *options)
+{
+	struct line_groups *groups = calloc(1, sizeof(*groups));
+
+	if (!groups)
+		return NULL;
+	groups->options = *options;
+	if (grow_buckets(groups)) {
+		free(groups);
+		return NULL;
+	}
+	return groups;
+}
+
+void line_groups_free(struct line_groups *groups)
+{
+	if (!groups)
+		return;
+	free(groups->groups);
+	free(groups->buckets);
+	free(groups->moments);
+	free(groups);
 }
 
 static int grow_groups(struct line_groups *groups)
@@ -318,7 +248,7 @@ int line_groups_add(struct line_groups *groups, const struct answer_site *site)
 	const struct line_groups_options *options = &groups->options;
 	const struct answer_frame *python = innermost(site, true);
 	const struct answer_frame *own = python;
-	struct line_sum sum = sum_of_site(groups, site);
+	struct line_sum sum = line_sum_of_site(site, options->sampling_interval_bytes);
 
 	groups->site_count++;
 	line_sum_add(&groups->total, &sum);
@@ -383,7 +313,7 @@ static int compare_groups(const void *a, const void *b, void *context)
 static void finish_sum(const struct line_groups *groups, const int64_t *moments,
 		       struct line_sum *sum)
 {
-	for (size_t i = 0; i < groups->options.moment_count; i++)
+	for (size_t i = 0; moments && i < groups->options.moment_count; i++)
 		if (moments[i] > sum->peak_bytes)
 			sum->peak_bytes = moments[i];
 	line_sum_finish(sum, groups->options.sampling_interval_bytes);

@@ -2,7 +2,6 @@
 /* lines: the sites of one account, by the Python line, file, function… that made them. */
 #include "view/lines.h"
 
-#include "clock.h"
 #include "view/sites.h"
 
 #include <errno.h>
@@ -68,8 +67,8 @@ int view_lines(struct state *state, const struct view_viewer *viewer, pid_t pid,
 	pthread_mutex_unlock(&state->lock);
 	if (error)
 		return error;
-	/* Lines are known of Python frames; the names of native ones are not waited for. */
-	sites = sites_name(gathered, state->namer, clock_monotonic_seconds());
+	/* Python's frames have their names; native ones are known by their modules here. */
+	sites = sites_name(gathered, NULL, 0);
 	*answer = sites ? lines_of_sites(sites, options) : NULL;
 	return *answer ? 0 : -ENOMEM;
 }

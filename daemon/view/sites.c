@@ -417,7 +417,8 @@ struct answer_sites *sites_name(struct gathered_sites *gathered, struct namer *n
 		gathered_free(gathered);
 		return NULL;
 	}
-	namer_ask(namer, query, until_seconds);
+	if (namer)
+		namer_ask(namer, query, until_seconds);
 	for (size_t i = 0; i < gathered->site_count; i++) {
 		name_site(query, &gathered->sites[i].site);
 		answer->sites[answer->site_count++] = gathered->sites[i].site;

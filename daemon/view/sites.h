@@ -15,8 +15,9 @@ struct gathered_sites;
 struct gathered_sites *sites_gather(struct state *state, struct account *account,
 				    const struct view_sites_options *options);
 /*
- * Waits until a time on the monotonic clock at most, for names that nobody has looked up yet. NULL
- * when out of memory (or when gathered is NULL).
+ * Waits until a time on the monotonic clock at most, for names that nobody has looked up yet; of
+ * native code, asks for none when namer is NULL. NULL when out of memory (or when gathered is
+ * NULL).
  */
 struct answer_sites *sites_name(struct gathered_sites *gathered, struct namer *namer,
 				double until_seconds);

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "view/line_groups.h"
+#include "view/lines.h"
 
 #define INTERVAL_BYTES 65536
 
@@ -428,6 +428,46 @@ static void test_sums_stop_at_the_ends_of_their_range(void **state)
 	assert_true(negative.outstanding_bytes == INT64_MIN);
 }
 
+static struct answer_sites *make_answer(void)
+{
+	struct answer_sites *answer = calloc(1, sizeof(*answer));
+	struct answer_site sites[6];
+
+	fill(sites);
+	answer->sites = calloc(6, sizeof(*answer->sites));
+	answer->site_count = 6;
+	for (size_t i = 0; i < 6; i++) {
+		size_t bytes = sites[i].frame_count * sizeof(*sites[i].frames);
+
+		answer->sites[i] = sites[i];
+		answer->sites[i].frames = bytes ? malloc(bytes) : NULL;
+		if (bytes)
+			memcpy(answer->sites[i].frames, sites[i].frames, bytes);
+	}
+	return answer;
+}
+
+static void test_an_answer_lists_the_first_of_the_filtered_groups(void **state)
+{
+	const struct view_lines_options all = {.group_by = LINE_BY_LINE};
+	const struct view_lines_options first = {.group_by = LINE_BY_LINE,
+						 .sort = LINE_SORT_CUMULATIVE,
+						 .file = "*/train.py",
+						 .top = 1};
+	struct answer_lines *answer = lines_of_sites(make_answer(), &all);
+	size_t count;
+
+	(void)state;
+	assert_int_equal(answer->listed, 4);
+	answer_lines_free(answer);
+	answer = lines_of_sites(make_answer(), &first);
+	assert_int_equal(answer->listed, 1);
+	assert_string_equal(line_groups_list(answer->groups, &count)[0].frame->function,
+			    "<module>");
+	assert_int_equal(count, 3);
+	answer_lines_free(answer);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -445,6 +485,7 @@ int main(void)
 		cmocka_unit_test(test_the_order_is_by_the_key),
 		cmocka_unit_test(test_a_group_is_found_among_others),
 		cmocka_unit_test(test_groups_are_bounded_and_none_is_lost),
+		cmocka_unit_test(test_an_answer_lists_the_first_of_the_filtered_groups),
 		cmocka_unit_test(test_sums_stop_at_the_ends_of_their_range),
 	};
 
