@@ -93,7 +93,7 @@ static uint32_t find_in_location_table(const struct code_lines *lines, uint32_t 
 		uint8_t first = lines->table[at];
 		unsigned int code = first >> 3 & 15;
 
-		end += ((first & 7U) + 1) * UNIT_BYTES;
+		end += ((uint64_t)(first & 7U) + 1) * UNIT_BYTES;
 		line += entry_advance(lines, at, code);
 		if (end > offset)
 			return code == CODE_NONE ? 0 : checked_line(line);

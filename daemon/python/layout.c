@@ -234,11 +234,11 @@ const struct python_layout *python_layout_find(uint32_t version)
 {
 	static const struct python_layout *const layouts[] = {
 		&layout_3_8,  &layout_3_9,  &layout_3_10, &layout_3_11,
-		&layout_3_12, &layout_3_13, &layout_3_14,
+		&layout_3_12, &layout_3_13, &layout_3_14, NULL,
 	};
+	const struct python_layout *const *layout = layouts;
 
-	for (size_t i = 0; i < sizeof(layouts) / sizeof(*layouts); i++)
-		if (layouts[i]->version == version)
-			return layouts[i];
-	return NULL;
+	while (*layout && (*layout)->version != version)
+		layout++;
+	return *layout;
 }

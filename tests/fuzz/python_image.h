@@ -12,10 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PYTHON_IMAGE_UNREADABLE 0xdead0000ULL /* addresses whose upper half is this aren't there \
-					       */
+/* Addresses whose upper part is this are not there. */
+#define PYTHON_IMAGE_UNREADABLE 0xdead0000ULL
+* /
 
-struct python_image {
+	struct python_image {
 	const uint8_t *bytes;
 	size_t size;
 	size_t reads, reads_max; /* more of them are a crash */
