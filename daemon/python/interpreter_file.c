@@ -168,10 +168,13 @@ static int read_sections(Elf *elf, int fd, uint64_t file_bytes, uint32_t type,
 
 static bool is_program(Elf *elf)
 {
+	GElf_Ehdr file_header;
 	size_t count;
 
-	if (elf_getphdrnum(elf, &count))
+	if (!gelf_getehdr(elf, &file_header) || elf_getphdrnum(elf, &count))
 		return false;
+	if (file_header.e_type == ET_EXEC)
+		return true;
 	for (size_t i = 0; i < count && i < PROGRAM_HEADERS_MAX; i++) {
 		GElf_Phdr header;
 

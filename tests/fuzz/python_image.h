@@ -14,9 +14,8 @@
 
 /* Addresses whose upper part is this are not there. */
 #define PYTHON_IMAGE_UNREADABLE 0xdead0000ULL
-* /
 
-	struct python_image {
+struct python_image {
 	const uint8_t *bytes;
 	size_t size;
 	size_t reads, reads_max; /* more of them are a crash */
