@@ -43,8 +43,8 @@ struct target {
 
 	struct target_python *python; /* NULL: none is known */
 	char python_refusal[200];     /* why there is none although there seems to be; "" */
+	double python_due_seconds;    /* monotonic: not before */
 	uint32_t python_tries;
-	double python_due_seconds; /* monotonic: not before */
 
 	uint32_t generation;
 	/* When each generation began (monotonic); index: generation % RECORD_GENERATIONS. */
