@@ -106,7 +106,8 @@ void module_symbolize_functions(struct module *module, const uint64_t *file_offs
 /*
  * What these have found before: reads no file, and waits for nobody who does. *frames is filled in
  * unless the state is unknown; count is then 1 and all names empty where nothing could be found.
- * *is_stale: it is time for another look, because a debug file that was missing may be there.
+ * *is_stale: it is time for another look, because a debug file that was missing may be there; one
+ * caller a second is told.
  */
 enum symbol_state module_find_known(struct module *module, uint64_t file_offset,
 				    struct symbol_frames *frames, bool *is_stale);

@@ -34,7 +34,9 @@ static size_t module_own_bytes(const struct module *module)
 
 static int names_init(struct module_names *names)
 {
-	*names = (struct module_names){.search_due_seconds = INFINITY, .offered_root_fd = -1};
+	*names = (struct module_names){.search_due_seconds = INFINITY,
+				       .search_told_seconds = -INFINITY,
+				       .offered_root_fd = -1};
 	return -pthread_mutex_init(&names->lock, NULL);
 }
 

@@ -46,7 +46,8 @@ struct module_names {
 	struct frame_table frames;
 	bool is_settled;           /* no debug file is missed: it is there, or none is needed */
 	double search_due_seconds; /* else when to look for it again (monotonic); INFINITY: never */
-	int offered_root_fd;       /* where it may be too; -1: none */
+	double search_told_seconds; /* when somebody was told so last */
+	int offered_root_fd;        /* where it may be too; -1: none */
 };
 
 struct module {
