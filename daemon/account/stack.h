@@ -15,7 +15,7 @@
 struct stack_frame {
 	struct module *module; /* held; NULL: in no file */
 	uint64_t offset;       /* of the return address in the file; without a module the address */
-	const char *function;  /* without a module, as its process names it; NULL: unknown */
+	struct symbol_name *code; /* owned; without a module, as its process names it, if it does */
 };
 
 struct stack {
@@ -37,6 +37,8 @@ struct stack *stack_new(struct address_space *space, const uint64_t *addresses,
 			size_t address_count, uint32_t end, bool *has_unknown);
 /* Names code in no file that had no name yet: a process may state it later. */
 void stack_name_code(struct stack *stack, struct address_space *space);
+/* NULL when out of memory. */
+struct stack *stack_copy(const struct stack *stack);
 void stack_free(struct stack *stack);
 
 #endif

@@ -44,20 +44,6 @@ int viewer_find_account(struct state *state, const struct view_viewer *viewer, p
 
 /* ---- Gathering, under the lock ---- */
 
-static struct stack *stack_copy(const struct stack *stack)
-{
-	size_t bytes = sizeof(*stack) + stack->frame_count * sizeof(stack->frames[0]);
-	struct stack *copy = malloc(bytes);
-
-	if (!copy)
-		return NULL;
-	memcpy(copy, stack, bytes);
-	for (uint32_t i = 0; i < copy->frame_count; i++)
-		if (copy->frames[i].module)
-			module_hold(copy->frames[i].module);
-	return copy;
-}
-
 static void gather_site(const struct account *account, const struct site *site,
 			const struct view_sites_options *options, double now,
 			struct gathered_site *gathered)
@@ -242,8 +228,10 @@ static struct answer_frame *add_frame(struct answer_site *site, size_t *capacity
 /* One of the stack is several of the answer where functions were inlined. */
 static int name_frame(const struct stack_frame *frame, struct answer_site *site, size_t *capacity)
 {
-	struct symbol_frames names = {.count = 1, .names[0].function = frame->function};
+	struct symbol_frames names = {.count = 1};
 
+	if (frame->code)
+		names.names[0] = *frame->code;
 	/* A return address: the call itself lies before it. */
 	if (frame->module)
 		module_symbolize_inlined(frame->module, frame->offset - 1, &names);

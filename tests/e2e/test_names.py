@@ -8,6 +8,7 @@ import subprocess
 from harness import paths
 from harness.wait import eventually_passes
 
+NODE = "/usr/bin/node"
 SOURCES = pathlib.Path(__file__).parent.parent / "programs"
 
 
@@ -136,6 +137,44 @@ def test_compiled_code_is_named_by_its_map(daemon, run):
     finally:
         pathlib.Path(f"/tmp/perf-{program.pid}.map").unlink(missing_ok=True)
     assert program.end() == 0
+
+
+def test_compiled_code_is_named_by_its_dump_with_lines(daemon, run):
+    """It says more than a map of the same code, which is there too."""
+    program = run("jit")
+    program.tell("open_dump 1")
+    try:
+        daemon.watch(program)
+        program.tell("run_dumped 50")
+
+        def check():
+            site = compiled_site(daemon, program.pid)
+            frame = site["stack"][0]
+            assert frame["function"] == "dumped::allocate(int) [tier 3]"
+            assert (frame["file"], frame["line"]) == ("compiled.script", 42)
+            assert site["outstanding_objects"] == 50
+
+        eventually_passes(check)
+    finally:
+        for name in (f"perf-{program.pid}.map", f"jit-{program.pid}.dump"):
+            (pathlib.Path("/tmp") / name).unlink(missing_ok=True)
+    assert program.end() == 0
+
+
+def test_functions_of_node_are_named_by_its_dump(daemon, run, tmp_path):
+    """Node writes its dump where it works, and in pieces of two megabytes."""
+    program = run("/usr/bin/env", "--chdir", tmp_path, NODE, "--perf-prof",
+                  paths.SCRIPTS / "compiled.js")
+    daemon.ctl("watch", "--force", "--pid", program.pid, "--exact")
+    program.tell("keep")
+
+    def check():
+        functions = {frame["function"] for site in daemon.sites(program.pid)
+                     for frame in site["stack"] if frame["module"] is None}
+        assert any(function and "keepBuffers" in function and "compiled.js" in function
+                   for function in functions)
+
+    eventually_passes(check, seconds=20)
 
 
 def test_a_container_knows_itself_by_another_pid(daemon, run):
