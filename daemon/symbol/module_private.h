@@ -32,10 +32,12 @@ struct module_identity {
 struct module_tables {
 	struct symbol_table *symbols;
 	/* Files that complete the module's own. */
-	struct symbol_file debug;    /* its separate debug file */
-	struct symbol_file unpacked; /* its .gnu_debugdata, in memory */
-	bool is_searched;            /* the debug file was looked for ... */
-	double searched_seconds;     /* ... then */
+	struct symbol_file debug;      /* its separate debug file */
+	struct symbol_file supplement; /* what its debug information shares with other files' */
+	struct symbol_file unpacked;   /* its .gnu_debugdata, in memory */
+	bool is_searched;              /* the first two were looked for ... */
+	double searched_seconds;       /* ... then */
+	bool is_complete;              /* ... and none is missing */
 	struct line_table *lines;
 	struct inline_table *inlines;
 	struct frame_table frames;
@@ -77,8 +79,8 @@ void module_tables_clear(struct module_tables *tables);
 size_t module_tables_bytes(const struct module_tables *tables);
 
 /*
- * Looks anew for a debug file that wasn't there, if the last look was long ago; with one, forgets
- * the names that were found without it. These three with the module's lock.
+ * Looks anew for files that weren't there, if the last look was long ago; with one, forgets the
+ * names that were found without it. These three with the module's lock.
  */
 void module_search_again(struct module *module);
 /* Fill in what they find: 0, -ENOENT, other -errno. */

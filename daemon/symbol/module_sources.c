@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where a module's names come from: its file, the files that complete it, and tables of both. */
 #include "symbol/debug_data.h"
-#include "symbol/debug_file.h"
+#include "symbol/debug_supplement.h"
 #include "symbol/demangle.h"
 #include "symbol/module_private.h"
 
@@ -28,7 +28,8 @@ static const struct symbol_file no_file = {.fd = -1};
 
 void module_tables_init(struct module_tables *tables)
 {
-	*tables = (struct module_tables){.debug = no_file, .unpacked = no_file};
+	*tables = (struct module_tables){
+		.debug = no_file, .supplement = no_file, .unpacked = no_file};
 }
 
 static void close_file(struct symbol_file *file)
@@ -47,8 +48,9 @@ void module_tables_clear_sources(struct module_tables *tables)
 	tables->lines = NULL;
 	tables->inlines = NULL;
 	close_file(&tables->debug);
+	close_file(&tables->supplement);
 	close_file(&tables->unpacked);
-	tables->is_searched = false;
+	tables->is_searched = tables->is_complete = false;
 }
 
 void module_tables_clear(struct module_tables *tables)
@@ -78,13 +80,45 @@ static bool is_stripped(const struct module *module)
 	       !elf_file_has_section(&file, ".debug_line");
 }
 
-/* memwatch watches 64-bit processes: nobody asks for the names of others' code. */
-static void search_debug_file(struct module *module)
+/* The file with the debug information; without any it is the module's own. */
+static struct symbol_file file_with_info(const struct module *module)
+{
+	struct symbol_file file = own_file(module);
+
+	return elf_file_has_section(&file, ".debug_info") || module->tables.debug.fd < 0
+		       ? file
+		       : module->tables.debug;
+}
+
+/* Returns whether it is there, or none is needed. */
+static bool search_debug_file(struct module *module, struct debug_file_wanted *wanted)
+{
+	if (module->tables.debug.fd >= 0 || !is_stripped(module))
+		return true;
+	wanted->file = own_file(module);
+	wanted->build_id = module->layout.build_id;
+	return !debug_file_open(wanted, &module->tables.debug);
+}
+
+/* The same. */
+static bool search_supplement(struct module *module, struct debug_file_wanted *wanted)
+{
+	struct debug_supplement_link link;
+
+	wanted->file = file_with_info(module);
+	if (module->tables.supplement.fd >= 0 || debug_supplement_read_link(&wanted->file, &link))
+		return true;
+	return !debug_supplement_open(wanted, &link, &module->tables.supplement);
+}
+
+/*
+ * Those that aren't open. memwatch watches 64-bit processes: nobody asks for the names of others'
+ * code.
+ */
+static void search_files(struct module *module)
 {
 	struct module_tables *tables = &module->tables;
-	const struct debug_file_wanted wanted = {
-		.file = own_file(module),
-		.build_id = module->layout.build_id,
+	struct debug_file_wanted wanted = {
 		.path = module->path,
 		.root_fd = module->root_fd,
 		.owner = module->identity.owner,
@@ -92,22 +126,27 @@ static void search_debug_file(struct module *module)
 
 	tables->is_searched = true;
 	tables->searched_seconds = clock_monotonic_seconds();
-	if (module->layout.word_bits == 64 && is_stripped(module))
-		debug_file_open(&wanted, &tables->debug);
+	tables->is_complete = true;
+	if (module->layout.word_bits == 64) {
+		tables->is_complete = search_debug_file(module, &wanted);
+		tables->is_complete &= search_supplement(module, &wanted);
+	}
 }
 
 void module_search_again(struct module *module)
 {
 	struct module_tables *tables = &module->tables;
+	bool has_debug = tables->debug.fd >= 0, has_supplement = tables->supplement.fd >= 0;
 
-	if (!tables->is_searched || tables->debug.fd >= 0 ||
+	if (!tables->is_searched || tables->is_complete ||
 	    (tables->searched_seconds > 0 &&
 	     clock_monotonic_seconds() - tables->searched_seconds < SEARCH_AGAIN_SECONDS))
 		return;
-	search_debug_file(module);
-	if (tables->debug.fd >= 0) {
+	search_files(module);
+	if (has_debug != (tables->debug.fd >= 0) ||
+	    has_supplement != (tables->supplement.fd >= 0)) {
 		module_tables_clear(tables);
-		search_debug_file(module);
+		search_files(module);
 	}
 }
 
@@ -116,7 +155,7 @@ void module_offer_root(struct module *module, int root_fd)
 	int duplicate;
 
 	pthread_mutex_lock(&module->lock);
-	duplicate = module->tables.debug.fd < 0 ? fcntl(root_fd, F_DUPFD_CLOEXEC, 0) : -1;
+	duplicate = module->tables.is_complete ? -1 : fcntl(root_fd, F_DUPFD_CLOEXEC, 0);
 	if (duplicate >= 0) {
 		if (module->root_fd >= 0)
 			close(module->root_fd);
@@ -129,7 +168,7 @@ void module_offer_root(struct module *module, int root_fd)
 static const struct symbol_file *debug_file(struct module *module)
 {
 	if (!module->tables.is_searched)
-		search_debug_file(module);
+		search_files(module);
 	return &module->tables.debug;
 }
 
@@ -219,12 +258,13 @@ int module_find_line(struct module *module, uint64_t address, struct symbol_name
 
 static int build_inlines(struct module *module)
 {
-	struct symbol_file file = own_file(module);
+	struct module_tables *tables = &module->tables;
+	struct symbol_file file;
 
-	if (!elf_file_has_section(&file, ".debug_info") && debug_file(module)->fd >= 0)
-		file = module->tables.debug;
-	return inline_table_build(&file, &module->layout, module->cache->bytes_max / INLINES_SHARE,
-				  &module->tables.inlines);
+	debug_file(module);
+	file = file_with_info(module);
+	return inline_table_build(&file, &tables->supplement, &module->layout,
+				  module->cache->bytes_max / INLINES_SHARE, &tables->inlines);
 }
 
 /* Gives a name the line of a place where it calls what was inlined. */
