@@ -88,8 +88,7 @@ int debug_supplement_read_link(const struct symbol_file *file, struct debug_supp
 
 /* ---- The file ---- */
 
-/* By its build-id, which in DWARF 5 stands in its .debug_sup. */
-static bool has_id(const struct symbol_file *file, const char *id)
+bool debug_supplement_has_id(const struct symbol_file *file, const char *id)
 {
 	struct debug_supplement_link own;
 	char build_id[2 * ELF_BUILD_ID_MAX_BYTES + 1], bytes[SECTION_MAX_BYTES];
@@ -109,7 +108,7 @@ static int try_path(const struct debug_file_wanted *wanted, int root_fd, const c
 
 	if (error)
 		return error;
-	if (has_id(supplement, id))
+	if (debug_supplement_has_id(supplement, id))
 		return 0;
 	close(supplement->fd);
 	*supplement = (struct symbol_file){.fd = -1};

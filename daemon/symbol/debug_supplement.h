@@ -26,6 +26,9 @@ int debug_supplement_read_link(const struct symbol_file *file, struct debug_supp
 int debug_supplement_open(const struct debug_file_wanted *wanted,
 			  const struct debug_supplement_link *link, struct symbol_file *supplement);
 
+/* Whether a file has that build-id, which a supplementary file of DWARF 5 has in its .debug_sup. */
+bool debug_supplement_has_id(const struct symbol_file *file, const char *id);
+
 /* The bytes of either section. 0 or -EINVAL. Pure; have a fuzz target. */
 int debug_supplement_parse_alt_link(const char *bytes, size_t size,
 				    struct debug_supplement_link *link);

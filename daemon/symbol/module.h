@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct debug_fetcher;
 struct module;
 struct module_cache;
 
@@ -42,6 +43,8 @@ struct symbol_frames {
  */
 struct module_cache *module_cache_new(size_t bytes_max, size_t modules_max);
 void module_cache_free(struct module_cache *cache);
+/* Where debug files come from that aren't on this host; borrowed. Before the cache is used. */
+void module_cache_set_fetcher(struct module_cache *cache, struct debug_fetcher *fetcher);
 /* Bytes held now, for memwatchd's own metrics. */
 size_t module_cache_bytes(const struct module_cache *cache);
 

@@ -140,6 +140,11 @@ void module_cache_free(struct module_cache *cache)
 	free(cache);
 }
 
+void module_cache_set_fetcher(struct module_cache *cache, struct debug_fetcher *fetcher)
+{
+	cache->fetcher = fetcher;
+}
+
 static size_t cache_bytes(const struct module_cache *cache)
 {
 	return sizeof(*cache) + cache->module_bytes + cache->names.bytes;

@@ -38,6 +38,7 @@ struct module_tables {
 	bool is_searched;              /* the first two were looked for ... */
 	double searched_seconds;       /* ... then */
 	bool is_complete;              /* ... and none is missing */
+	uint64_t searched_arrivals;    /* what had been fetched by then */
 	struct line_table *lines;
 	struct inline_table *inlines;
 	struct frame_table frames;
@@ -64,6 +65,7 @@ struct module {
 struct module_cache {
 	pthread_mutex_t lock;
 	size_t bytes_max, modules_max;
+	struct debug_fetcher *fetcher; /* NULL: nothing is fetched; never changes */
 	struct module *newest, *oldest;
 	size_t module_count;
 	size_t module_bytes; /* of modules and their tables */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where a module's names come from: its file, the files that complete it, and tables of both. */
 #include "symbol/debug_data.h"
+#include "symbol/debug_fetcher.h"
 #include "symbol/debug_supplement.h"
 #include "symbol/demangle.h"
 #include "symbol/module_private.h"
@@ -21,7 +22,8 @@
 #define LINES_SHARE    8
 #define INLINES_SHARE  8
 
-/* A debug file that wasn't there may have been installed since. */
+/* A debug file that wasn't there may have been installed since; one that is fetched is noticed at
+ * once. */
 #define SEARCH_AGAIN_SECONDS 30.0
 
 static const struct symbol_file no_file = {.fd = -1};
@@ -90,6 +92,19 @@ static struct symbol_file file_with_info(const struct module *module)
 		       : module->tables.debug;
 }
 
+/* One that isn't on this host; whether it is in what was fetched. */
+static bool fetch_file(const struct module *module, const char *build_id, struct symbol_file *file)
+{
+	struct debug_fetcher *fetcher = module->cache->fetcher;
+
+	return fetcher && !debug_fetcher_get(fetcher, build_id, file);
+}
+
+static uint64_t fetched_arrivals(const struct module *module)
+{
+	return module->cache->fetcher ? debug_fetcher_arrivals(module->cache->fetcher) : 0;
+}
+
 /* Returns whether it is there, or none is needed. */
 static bool search_debug_file(struct module *module, struct debug_file_wanted *wanted)
 {
@@ -97,7 +112,8 @@ static bool search_debug_file(struct module *module, struct debug_file_wanted *w
 		return true;
 	wanted->file = own_file(module);
 	wanted->build_id = module->layout.build_id;
-	return !debug_file_open(wanted, &module->tables.debug);
+	return !debug_file_open(wanted, &module->tables.debug) ||
+	       fetch_file(module, wanted->build_id, &module->tables.debug);
 }
 
 /* The same. */
@@ -108,7 +124,8 @@ static bool search_supplement(struct module *module, struct debug_file_wanted *w
 	wanted->file = file_with_info(module);
 	if (module->tables.supplement.fd >= 0 || debug_supplement_read_link(&wanted->file, &link))
 		return true;
-	return !debug_supplement_open(wanted, &link, &module->tables.supplement);
+	return !debug_supplement_open(wanted, &link, &module->tables.supplement) ||
+	       fetch_file(module, link.id, &module->tables.supplement);
 }
 
 /*
@@ -126,6 +143,7 @@ static void search_files(struct module *module)
 
 	tables->is_searched = true;
 	tables->searched_seconds = clock_monotonic_seconds();
+	tables->searched_arrivals = fetched_arrivals(module);
 	tables->is_complete = true;
 	if (module->layout.word_bits == 64) {
 		tables->is_complete = search_debug_file(module, &wanted);
@@ -140,6 +158,7 @@ void module_search_again(struct module *module)
 
 	if (!tables->is_searched || tables->is_complete ||
 	    (tables->searched_seconds > 0 &&
+	     tables->searched_arrivals == fetched_arrivals(module) &&
 	     clock_monotonic_seconds() - tables->searched_seconds < SEARCH_AGAIN_SECONDS))
 		return;
 	search_files(module);

@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define LOOKUPS_MAX 64
+#define LOOKUPS     64
 #define TABLE_BYTES (1u << 16)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -46,10 +46,10 @@ static void find_names(struct inline_table *table, const struct elf_layout *layo
 
 	for (size_t i = 0; i < layout->segment_count; i++) {
 		const struct elf_code_segment *segment = &layout->segments[i];
-		uint64_t step = segment->file_bytes / LOOKUPS_MAX + 1;
+		uint64_t step = segment->file_bytes / LOOKUPS;
 
-		for (uint64_t at = 0; at < segment->file_bytes; at += step) {
-			if (inline_table_find(table, segment->address + at, &chain))
+		for (uint64_t lookup = 0; lookup < LOOKUPS; lookup++) {
+			if (inline_table_find(table, segment->address + lookup * step, &chain))
 				continue;
 			for (size_t call = 0; call < chain.count; call++)
 				if (!inline_table_name(table, chain.calls[call].origin, name) &&
