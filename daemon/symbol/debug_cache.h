@@ -34,7 +34,7 @@ int debug_cache_open_file(struct debug_cache *cache, const char *build_id,
 /* A file that is arriving. */
 struct debug_cache_part {
 	struct debug_cache *cache;
-	char name[2 * ELF_BUILD_ID_MAX_BYTES + sizeof(".debug")];
+	char name[(size_t)2 * ELF_BUILD_ID_MAX_BYTES + sizeof(".debug")];
 	const char *build_id; /* borrowed */
 	int fd;
 	uint64_t bytes;

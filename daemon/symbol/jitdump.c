@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FUNCTIONS_MAX (1u << 18)
+#define FUNCTIONS_MAX ((size_t)1 << 18)
 /* The file holds the code too, which is skipped: little is read at a time, and often. */
 #define WINDOW_BYTES    16384
 #define LOOK_READS_MAX  1024
