@@ -221,6 +221,27 @@ static void apply_config(struct state *state, const struct config *config)
 	state->retry_seconds = config->retry_seconds;
 }
 
+/* Debug files are worth having, and nothing that the daemon needs. */
+static void open_fetcher(const struct config *config, struct state *state)
+{
+	const struct debug_fetcher_options options = {
+		.urls = config->debuginfod_urls,
+		.state_dir = config->state_dir,
+		.cache_bytes_max = config->debuginfod_cache_bytes,
+		.seconds_max = config->debuginfod_seconds,
+	};
+	int error;
+
+	if (!config->debuginfod_urls[0] || !state->modules)
+		return;
+	error = debug_fetcher_start(&options, &state->fetcher);
+	if (error)
+		log_write(LOG_WARN, "debug information is not fetched into %s/debuginfo: %s",
+			  config->state_dir, strerror(-error));
+	else
+		module_cache_set_fetcher(state->modules, state->fetcher);
+}
+
 static int open_state(struct daemon *daemon)
 {
 	const struct config *config = &daemon->config;
@@ -238,6 +259,7 @@ static int open_state(struct daemon *daemon)
 	state->unwinder_wake_fd = -1;
 	state->unwind_bytes_max = config->unwind_tables_bytes;
 	state->modules = module_cache_new(config->symbol_cache_bytes, MODULES_MAX);
+	open_fetcher(config, state);
 	state->postmortems = postmortem_list_new(config->ooms_max, config->sites_max);
 	state->namer = namer_new(WANTED_FRAMES_MAX);
 	state->accounts = account_table_new(state->object, state->namer, config->ended_targets_max);
@@ -409,6 +431,7 @@ static void close_all(struct daemon *daemon)
 	namer_free(state->namer);
 	if (state->modules)
 		module_cache_free(state->modules);
+	debug_fetcher_stop(state->fetcher);
 	probe_object_close(state->object);
 }
 
