@@ -16,7 +16,7 @@
 struct stack_frame {
 	struct module *module; /* held; NULL: in no file */
 	uint64_t offset;       /* of the return address in the file; without a module the address */
-	const char *function;  /* without a module, as its process names it; NULL: unknown */
+	struct symbol_name *code; /* owned; without a module, as its process names it, if it does */
 };
 
 struct stack {
@@ -42,6 +42,8 @@ void stack_name_code(struct stack *stack, struct address_space *space);
 void stack_want_names(const struct stack *stack, struct namer *namer);
 /* Where the name of a frame that has a module is to be looked up. */
 uint64_t stack_frame_call_offset(const struct stack_frame *frame);
+/* NULL when out of memory. */
+struct stack *stack_copy(const struct stack *stack);
 void stack_free(struct stack *stack);
 
 #endif

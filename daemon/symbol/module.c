@@ -77,14 +77,16 @@ enum symbol_state module_find_known(struct module *module, uint64_t file_offset,
 				    struct symbol_frames *frames, bool *is_stale)
 {
 	enum symbol_state state;
+	bool has_arrivals;
 
 	pthread_mutex_lock(&module->names.lock);
+	has_arrivals = module_has_arrivals(module);
 	state = frame_table_find(&module->names.frames, file_offset, frames);
 	*is_stale = tell_search_due(module);
 	pthread_mutex_unlock(&module->names.lock);
 	if (state == SYMBOL_COMPLETE)
 		module_cache_touch(module);
-	return state;
+	return state == SYMBOL_COMPLETE && has_arrivals ? SYMBOL_FUNCTION_ALONE : state;
 }
 
 /* What can't be found is left out: the rest is worth having. */

@@ -169,6 +169,11 @@ void module_cache_cancel(struct module_cache *cache)
 	__atomic_store_n(&cache->is_cancelled, true, __ATOMIC_RELAXED);
 }
 
+void module_cache_set_fetcher(struct module_cache *cache, struct debug_fetcher *fetcher)
+{
+	cache->fetcher = fetcher;
+}
+
 static size_t cache_bytes(const struct module_cache *cache)
 {
 	return sizeof(*cache) + cache->module_bytes + cache->names.bytes;

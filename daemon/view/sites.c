@@ -44,20 +44,6 @@ int viewer_find_account(struct state *state, const struct view_viewer *viewer, p
 
 /* ---- Gathering, under the lock ---- */
 
-static struct stack *stack_copy(const struct stack *stack)
-{
-	size_t bytes = sizeof(*stack) + stack->frame_count * sizeof(stack->frames[0]);
-	struct stack *copy = malloc(bytes);
-
-	if (!copy)
-		return NULL;
-	memcpy(copy, stack, bytes);
-	for (uint32_t i = 0; i < copy->frame_count; i++)
-		if (copy->frames[i].module)
-			module_hold(copy->frames[i].module);
-	return copy;
-}
-
 static void gather_site(const struct account *account, const struct site *site,
 			const struct view_sites_options *options, double now,
 			struct gathered_site *gathered)
@@ -287,7 +273,7 @@ static struct frame_names find_names(const struct name_query *query,
 static int name_frame(const struct name_query *query, const struct stack_frame *frame,
 		      struct answer_site *site, size_t *capacity)
 {
-	const struct symbol_name unnamed = {.function = frame->function};
+	const struct symbol_name unnamed = frame->code ? *frame->code : (struct symbol_name){0};
 	struct frame_names names = {0};
 
 	if (frame->module)
