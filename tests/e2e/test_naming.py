@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """When names are looked up: before a process and its files are gone, and off everybody's way."""
 import json
+import os
+import pathlib
 import shutil
 import subprocess
 
@@ -82,6 +84,14 @@ def test_a_debug_file_that_goes_with_the_program_has_been_read(daemon, run, tmp_
     (tmp_path / "inlines").unlink()
     [frames] = own_frames(daemon.sites(program.pid), "inlines")
     assert [frame[0] for frame in frames[:3]] == ["box_new", "shelf_add", "shelf_fill"]
+
+
+def test_names_are_looked_up_at_low_priority(daemon):
+    """One thread alone: what requests and events wait for has full priority."""
+    threads = [int(path.name) for path in pathlib.Path(f"/proc/{daemon.pid}/task").iterdir()]
+    low = [thread for thread in threads if os.getpriority(os.PRIO_PROCESS, thread) > 0]
+    assert len(low) == 1
+    assert os.sched_getscheduler(low[0]) == os.SCHED_BATCH
 
 
 # ---- Files that take long
