@@ -74,26 +74,24 @@ static __always_inline bool python_instruction(struct thread_state *state,
 					       const struct record_python *python, __u64 frame,
 					       __u64 code, __u32 *instruction)
 {
-	__u64 place = frame + python->frame_instruction, pointer, offset;
+	__u64 place = frame + python->frame_instruction, pointer;
+	__s64 offset;
 	__s32 index;
 
-	*instruction = 0;
+	*instruction = RECORD_PYTHON_INSTRUCTION_MAX;
 	if (python->instruction_kind == RECORD_PYTHON_POINTER) {
 		if (!python_read(state, python, place, &pointer))
 			return false;
-		offset = (pointer - code - python->code_instructions) / 2 + 1;
+		offset = (__s64)(pointer - code - python->code_instructions) >> 1;
 	} else {
 		if (!python_read_int(state, python, place, &index))
 			return false;
-		if (index < 0)
-			return true;
-		offset = (__u64)index;
+		offset = index;
 		if (python->instruction_kind == RECORD_PYTHON_BYTE_INDEX)
-			offset /= 2;
-		offset++;
+			offset >>= 1;
 	}
-	if (offset <= RECORD_PYTHON_INSTRUCTION_MAX)
-		*instruction = (__u32)offset;
+	if (offset >= -1 && offset < RECORD_PYTHON_INSTRUCTION_MAX - 1)
+		*instruction = (__u32)(offset + 1);
 	return true;
 }
 

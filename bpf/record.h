@@ -382,7 +382,7 @@ struct record_unwind_space {
 /* Code objects lie at multiples of 8, below 2^47. */
 #define RECORD_PYTHON_CODE(word)     ((word) >> (RECORD_PYTHON_INSTRUCTION_BITS + 1) << 3)
 #define RECORD_PYTHON_IS_ENTRY(word) ((word)&1)
-/* Byte offset / 2 + 1; 0: before the first instruction, or beyond what the word holds. */
+/* Byte offset / 2 + 1; 0: before the first instruction; the largest: unknown. */
 #define RECORD_PYTHON_INSTRUCTION(word) ((word) >> 1 & RECORD_PYTHON_INSTRUCTION_MAX)
 #define RECORD_PYTHON_WORD(code, instruction, is_entry)                                           \
 	((__u64)(code) >> 3 << (RECORD_PYTHON_INSTRUCTION_BITS + 1) | (__u64)(instruction) << 1 | \

@@ -4,6 +4,7 @@
 #include "command.h"
 #include "output_file.h"
 #include "render.h"
+#include "stack.h"
 #include "text.h"
 
 #include <inttypes.h>
@@ -72,6 +73,7 @@ int export_main(struct options_global *global, int argc, char **argv)
 	free(path);
 	if (exit_code != COMMAND_EXIT_FINE)
 		return exit_code;
+	stack_complain_pending(answer.json);
 	if (options[EXPORT_OUTPUT].is_set)
 		exit_code = write_to(options[EXPORT_OUTPUT].string, answer.json, options);
 	else

@@ -4,6 +4,7 @@
 #include "command.h"
 #include "output_file.h"
 #include "render.h"
+#include "stack.h"
 #include "text.h"
 
 #include <inttypes.h>
@@ -73,6 +74,7 @@ int flame_main(struct options_global *global, int argc, char **argv)
 	free(path);
 	if (exit_code != COMMAND_EXIT_FINE)
 		return exit_code;
+	stack_complain_pending(answer.json);
 	exit_code = write_file(file, answer.json, stack_value_find(options[FLAME_VALUE].string));
 	client_answer_release(&answer);
 	return exit_code;

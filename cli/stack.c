@@ -2,6 +2,7 @@
 #include "stack.h"
 
 #include "json.h"
+#include "number.h"
 #include "stack_tree.h"
 #include "text.h"
 
@@ -297,4 +298,14 @@ void stack_show_folded(const struct render *render, const cJSON *site, struct st
 		stack_show_shared(render, &shared, frames[own]);
 	stack_show_end(render, json_string(site, "stack_end"));
 	free(frames);
+}
+
+void stack_complain_pending(const cJSON *answer)
+{
+	double pending = json_number(answer, "pending_frames");
+
+	if (pending > 0)
+		render_complain("the names of %s frames are still being looked up: ask again for "
+				"all of them",
+				number_count(pending).text);
 }

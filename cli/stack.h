@@ -11,6 +11,9 @@
 
 #include <cjson/cJSON.h>
 
+/* Says on standard error of how many frames the names of an answer are still to come, if any are.
+ */
+void stack_complain_pending(const cJSON *answer);
 /* Whole. site: holds "stack" and "stack_end". */
 void stack_show(const struct render *render, const cJSON *site);
 

@@ -56,6 +56,29 @@ static void status_show_naming(const struct render *render, const cJSON *naming)
 				"of %s frames still to be looked up", number_count(waiting).text);
 }
 
+static void status_show_debuginfod(const struct render *render, const cJSON *debuginfod)
+{
+	double lost = json_number(debuginfod, "failed_total") +
+		      json_number(debuginfod, "refused_total") +
+		      json_number(debuginfod, "dropped_total");
+
+	if (!json_is_true(debuginfod, "configured"))
+		return;
+	render_labelled(render, RENDER_PLAIN, "  debuginfod", STATUS_TEXT_COLUMN,
+			"%s files fetched, %s not to be had, %s waited for; %s of at most %s kept",
+			number_count(json_number(debuginfod, "found_total")).text,
+			number_count(json_number(debuginfod, "not_found_total")).text,
+			number_count(json_number(debuginfod, "queued")).text,
+			number_bytes(json_number(debuginfod, "cache_bytes")).text,
+			number_bytes(json_number(debuginfod, "cache_bytes_max")).text);
+	if (lost > 0)
+		render_paragraph(render, RENDER_WARNING, STATUS_TEXT_COLUMN,
+				 "%s failed, %s were no such files or too large, %s were too many",
+				 number_count(json_number(debuginfod, "failed_total")).text,
+				 number_count(json_number(debuginfod, "refused_total")).text,
+				 number_count(json_number(debuginfod, "dropped_total")).text);
+}
+
 static void status_show_self(const struct render *render, const cJSON *answer)
 {
 	double uptime_seconds = json_number(answer, "uptime_seconds");
@@ -72,6 +95,7 @@ static void status_show_self(const struct render *render, const cJSON *answer)
 			number_bytes(json_number(answer, "bpf_memory_bytes")).text);
 	status_show_naming(render, json_child(answer, "naming"));
 	status_show_unwind(render, json_child(answer, "unwind"));
+	status_show_debuginfod(render, json_child(answer, "debuginfod"));
 }
 
 static void status_show_losses(const struct render *render, const cJSON *losses)

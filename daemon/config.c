@@ -54,6 +54,11 @@ static const struct config_key keys[] = {
 	{"ring_buffer", &config_power_type, "4MiB", FIELD(ring_buffer_bytes), 64 * KIB, 256 * MIB},
 	{"symbol_cache", &config_size_type, "16MiB", FIELD(symbol_cache_bytes), MIB, 4 * GIB},
 	{"unwind_tables", &config_size_type, "64MiB", FIELD(unwind_tables_bytes), MIB, 256 * MIB},
+	{"debuginfod_urls", &config_urls_type, "", FIELD(debuginfod_urls), 0, 0},
+	/* A file may have half of it: those of most libraries have megabytes. */
+	{"debuginfod_cache", &config_size_type, "1GiB", FIELD(debuginfod_cache_bytes), MIB,
+	 1024 * GIB},
+	{"debuginfod_seconds", &config_count_type, "90", FIELD(debuginfod_seconds), 1, 3600},
 	/* Each account and each postmortem may be megabytes: bounded, so that a typo is no OOM. */
 	{"ended_targets_max", &config_count_type, "16", FIELD(ended_targets_max), 0, 1024},
 	{"ooms_max", &config_count_type, "64", FIELD(ooms_max), 1, 4096},

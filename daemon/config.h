@@ -23,12 +23,15 @@ struct config {
 	uint32_t blocks_max;    /* blocks_max = 1048576 : outstanding blocks of all targets */
 	uint32_t sites_max;     /* sites_max = 32768 */
 	uint32_t targets_max;   /* targets_max = 64 (<= 1024) */
-	uint64_t ring_buffer_bytes;   /* ring_buffer = 4MiB, a power of two of at least 64KiB */
-	uint64_t symbol_cache_bytes;  /* symbol_cache = 16MiB */
-	uint64_t unwind_tables_bytes; /* unwind_tables = 64MiB */
-	uint32_t ended_targets_max;   /* ended_targets_max = 16 : accounts kept after their process
-					 ended */
-	uint32_t ooms_max;            /* ooms_max = 64 : postmortems kept */
+	uint64_t ring_buffer_bytes;      /* ring_buffer = 4MiB, a power of two of at least 64KiB */
+	uint64_t symbol_cache_bytes;     /* symbol_cache = 16MiB */
+	uint64_t unwind_tables_bytes;    /* unwind_tables = 64MiB */
+	char debuginfod_urls[1024];      /* debuginfod_urls = : of servers; "" asks none */
+	uint64_t debuginfod_cache_bytes; /* debuginfod_cache = 1GiB */
+	uint32_t debuginfod_seconds; /* debuginfod_seconds = 90 : for one file from one server */
+	uint32_t ended_targets_max;  /* ended_targets_max = 16 : accounts kept after their process
+					ended */
+	uint32_t ooms_max;           /* ooms_max = 64 : postmortems kept */
 	uint32_t metrics_processes_max; /* metrics_processes_max = 20 : processes with metrics of
 					   their own */
 };

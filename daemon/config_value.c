@@ -128,6 +128,33 @@ static int backend_parse(const struct config_key *key, const char *text, void *f
 	return -EINVAL;
 }
 
+/* A name and a password would be told wherever the URL is. */
+static bool is_url(const char *text, size_t length)
+{
+	static const char *const schemes[] = {"http://", "https://"};
+
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+		size_t scheme = strlen(schemes[i]);
+
+		if (length > scheme && strncmp(text, schemes[i], scheme) == 0 &&
+		    text[scheme] != '/' && memchr(text, '@', length) == NULL)
+			return true;
+	}
+	return false;
+}
+
+static int urls_parse(const struct config_key *key, const char *text, void *field)
+{
+	for (const char *url = text; *url != '\0'; url += strspn(url, " ")) {
+		size_t length = strcspn(url, " ");
+
+		if (!is_url(url, length) || memchr(url, '\t', length) != NULL)
+			return -EINVAL;
+		url += length;
+	}
+	return text_copy(key, text, field);
+}
+
 static int count_parse(const struct config_key *key, const char *text, void *field)
 {
 	uint64_t count;
@@ -227,6 +254,9 @@ const struct config_type config_listen_type = {"address", "127.0.0.1:9735, [::1]
 					       listen_parse, listen_describe_range};
 const struct config_type config_level_type = {"log level", "error, warning, info or debug",
 					      level_parse, NULL};
+const struct config_type config_urls_type = {
+	"list of servers", "http:// or https:// URLs without a password, separated by spaces",
+	urls_parse, text_describe_range};
 const struct config_type config_backend_type = {"attach back end", "auto, session, multi or perf",
 						backend_parse, NULL};
 const struct config_type config_count_type = {"number", "digits alone, e.g. 64", count_parse,

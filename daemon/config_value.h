@@ -31,6 +31,8 @@ extern const struct config_type config_path_type;
 extern const struct config_type config_group_type;
 extern const struct config_type config_listen_type;
 extern const struct config_type config_level_type;
+/* Of servers, separated by spaces; "" names none. */
+extern const struct config_type config_urls_type;
 /* "auto" or the name of an attach back end (probe/backend.h). */
 extern const struct config_type config_backend_type;
 /* Whole numbers, sizes such as 64KiB, and sizes that are powers of two. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* memwatchd: puts the rooms together, runs the event loop, takes everything down again. */
+#include "attaching.h"
 #include "clock.h"
 #include "dispatch.h"
 #include "governor.h"
@@ -10,7 +11,6 @@
 #include "options.h"
 #include "python_reader.h"
 #include "serve/serve.h"
-#include "target/seccomp_trial.h"
 #include "unwinder.h"
 #include "view/state.h"
 #include "worker.h"
@@ -18,7 +18,6 @@
 #include <errno.h>
 #include <malloc.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -129,90 +128,6 @@ static int open_loop(struct daemon *daemon)
 	return error;
 }
 
-/* Opens it with the best back end that works: its trial was of small programs. */
-static int open_object_with_backend(const struct probe_limits *limits, struct state *state,
-				    struct probe_error *message)
-{
-	int error;
-
-	do {
-		state->backend = probe_backend_choose(&state->backends);
-		error = probe_object_open(limits, state->backend, &state->object, message);
-		if (error && state->backend)
-			probe_backend_refuse(&state->backends, message->message);
-	} while (error && error != -EPERM && state->backend);
-	return error;
-}
-
-/* What was asked for by name is not replaced by something else, nor by nothing. */
-static int check_backend(const struct daemon *daemon)
-{
-	const char *wanted = daemon->config.attach_backend;
-	char refused[700];
-
-	probe_backend_explain(&daemon->state.backends, refused, sizeof(refused));
-	if (!daemon->state.backend && strcmp(wanted, "auto") != 0) {
-		log_write(LOG_ERROR,
-			  "attach_backend = %s does not work here: %s (attach_backend = auto takes "
-			  "what works)",
-			  wanted, refused);
-		return -ENOTSUP;
-	}
-	if (!daemon->state.backend)
-		log_write(LOG_WARN,
-			  "no attach back end works here, so that processes can't be watched and "
-			  "only the host's counters work: %s",
-			  refused);
-	return 0;
-}
-
-static int open_object(struct daemon *daemon)
-{
-	const struct config *config = &daemon->config;
-	const struct probe_limits limits = {.blocks_max = config->blocks_max,
-					    .sites_max = config->sites_max,
-					    .targets_max = config->targets_max,
-					    .ring_buffer_bytes = config->ring_buffer_bytes};
-	const char *wanted = config->attach_backend;
-	struct probe_error message = {"out of memory"};
-	int error;
-
-	probe_backend_choice_init(&daemon->state.backends,
-				  strcmp(wanted, "auto") != 0 ? wanted : NULL);
-	error = open_object_with_backend(&limits, &daemon->state, &message);
-	if (error)
-		log_write(LOG_ERROR, "%s", message.message);
-	return error ? error : check_backend(daemon);
-}
-
-static void try_seccomp(struct state *state)
-{
-	const struct seccomp_trial *trial = target_table_seccomp(state->targets);
-
-	seccomp_trial_run(state->targets);
-	if (trial->verdict != SECCOMP_HARMLESS)
-		log_write(LOG_WARN,
-			  "processes under a seccomp filter are not watched: of a child of our own "
-			  "under one, %s",
-			  trial->reason);
-}
-
-static void calibrate(struct state *state)
-{
-	struct process_error message = {""};
-
-	if (!state->backend) {
-		snprintf(state->calibration_error, sizeof(state->calibration_error),
-			 "no attach back end works here");
-		return;
-	}
-	try_seccomp(state);
-	if (!probe_costs_calibrate(state->targets, &state->costs, &message))
-		return;
-	memcpy(state->calibration_error, message.message, sizeof(state->calibration_error));
-	log_write(LOG_WARN, "watching a child of our own failed: %s", message.message);
-}
-
 /* What SIGHUP can change. */
 static void apply_config(struct state *state, const struct config *config)
 {
@@ -221,6 +136,27 @@ static void apply_config(struct state *state, const struct config *config)
 	state->budget_by_hand_share = config->budget_by_hand_percent / 100.0;
 	state->budget_by_policy_share = config->budget_by_policy_percent / 100.0;
 	state->retry_seconds = config->retry_seconds;
+}
+
+/* Debug files are worth having, and nothing that the daemon needs. */
+static void open_fetcher(const struct config *config, struct state *state)
+{
+	const struct debug_fetcher_options options = {
+		.urls = config->debuginfod_urls,
+		.state_dir = config->state_dir,
+		.cache_bytes_max = config->debuginfod_cache_bytes,
+		.seconds_max = config->debuginfod_seconds,
+	};
+	int error;
+
+	if (!config->debuginfod_urls[0] || !state->modules)
+		return;
+	error = debug_fetcher_start(&options, &state->fetcher);
+	if (error)
+		log_write(LOG_WARN, "debug information is not fetched into %s/debuginfo: %s",
+			  config->state_dir, strerror(-error));
+	else
+		module_cache_set_fetcher(state->modules, state->fetcher);
 }
 
 static int open_state(struct daemon *daemon)
@@ -240,6 +176,7 @@ static int open_state(struct daemon *daemon)
 	state->unwinder_wake_fd = state->python_wake_fd = -1;
 	state->unwind_bytes_max = config->unwind_tables_bytes;
 	state->modules = module_cache_new(config->symbol_cache_bytes, MODULES_MAX);
+	open_fetcher(config, state);
 	state->postmortems = postmortem_list_new(config->ooms_max, config->sites_max);
 	state->namer = namer_new(WANTED_FRAMES_MAX);
 	state->accounts = account_table_new(state->object, state->namer, config->ended_targets_max);
@@ -251,7 +188,7 @@ static int open_state(struct daemon *daemon)
 		log_write(LOG_ERROR, "out of memory");
 		return -ENOMEM;
 	}
-	calibrate(state);
+	attaching_calibrate(state);
 	error = governor_open(state);
 	if (error) {
 		log_write(LOG_ERROR, "cannot make a timer: %s", strerror(-error));
@@ -379,7 +316,7 @@ static int run(struct daemon *daemon)
 		return daemon->instance_fd;
 	}
 	error = open_signals(daemon);
-	error = error ? error : open_object(daemon);
+	error = error ? error : attaching_open(&daemon->config, &daemon->state);
 	error = error ? error : open_state(daemon);
 	error = error ? error : open_loop(daemon);
 	error = error ? error : open_threads(daemon);
@@ -413,6 +350,7 @@ static void close_all(struct daemon *daemon)
 	namer_free(state->namer);
 	if (state->modules)
 		module_cache_free(state->modules);
+	debug_fetcher_stop(state->fetcher);
 	probe_object_close(state->object);
 }
 

@@ -203,9 +203,11 @@ void code_reading_run(struct code_reading *reading, struct code_work *work)
 
 static void enter_frame(struct stack_frame *frame, struct python_code *code)
 {
-	frame->code = python_code_hold(code);
-	if (frame->offset)
-		frame->line = python_code_line(code, (uint32_t)frame->offset - 1);
+	frame->python_code = python_code_hold(code);
+	if (frame->offset == PYTHON_OFFSET_START)
+		frame->line = python_code_first_line(code);
+	else if (frame->offset != PYTHON_OFFSET_UNKNOWN)
+		frame->line = python_code_line(code, (uint32_t)frame->offset);
 }
 
 static void enter_stack(struct stack *stack, const struct wanted_stack *wanted)
@@ -217,7 +219,7 @@ static void enter_stack(struct stack *stack, const struct wanted_stack *wanted)
 
 		if (!frame->python_address)
 			continue;
-		if (!frame->code && wanted->codes[next])
+		if (!frame->python_code && wanted->codes[next])
 			enter_frame(frame, wanted->codes[next]);
 		frame->is_code_wanted = false;
 		next++;

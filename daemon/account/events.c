@@ -26,7 +26,7 @@ static struct stack *normalise_native(struct target *target, const struct record
 	 * A mapping we haven't seen (dlopen by other means than the loader's hook), or a frame
 	 * pointer that is none. Only the direct caller is sure to be code: worth a look.
 	 */
-	if (!stack || !has_unknown || stack->frames[0].module || stack->frames[0].function)
+	if (!stack || !has_unknown || stack->frames[0].module || stack->frames[0].code)
 		return stack;
 	target_refresh_space(target);
 	stack_free(stack);

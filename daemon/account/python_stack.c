@@ -7,20 +7,28 @@
 /* A merge under way. */
 struct merge {
 	const struct python_interpreter *interpreter;
-	const struct stack *native;
+	struct stack *native;
 	const struct python_words *python;
 	size_t words_used;
 	struct stack *merged;
 };
 
+static uint64_t offset_of(uint64_t word)
+{
+	uint64_t instruction = RECORD_PYTHON_INSTRUCTION(word);
+
+	if (!instruction)
+		return PYTHON_OFFSET_START;
+	return instruction == RECORD_PYTHON_INSTRUCTION_MAX ? PYTHON_OFFSET_UNKNOWN
+							    : 2 * (instruction - 1);
+}
+
 static void add_python(struct merge *merge)
 {
 	uint64_t word = merge->python->words[merge->words_used++];
-	uint32_t instruction = RECORD_PYTHON_INSTRUCTION(word);
 
-	merge->merged->frames[merge->merged->frame_count++] =
-		(struct stack_frame){.python_address = RECORD_PYTHON_CODE(word),
-				     .offset = instruction ? 2 * instruction - 1 : 0};
+	merge->merged->frames[merge->merged->frame_count++] = (struct stack_frame){
+		.python_address = RECORD_PYTHON_CODE(word), .offset = offset_of(word)};
 }
 
 static bool has_words(const struct merge *merge)
@@ -39,13 +47,11 @@ static void add_call(struct merge *merge)
 	}
 }
 
-static void add_native(struct merge *merge, const struct stack_frame *frame)
+/* Takes over what the frame holds. */
+static void add_native(struct merge *merge, struct stack_frame *frame)
 {
-	struct stack_frame *added = &merge->merged->frames[merge->merged->frame_count++];
-
-	*added = *frame;
-	if (added->module)
-		module_hold(added->module);
+	merge->merged->frames[merge->merged->frame_count++] = *frame;
+	*frame = (struct stack_frame){0};
 }
 
 static bool is_named(const struct stack_frame *frame, const char *start)
@@ -87,7 +93,7 @@ static void merge_all(struct merge *merge, const uint64_t *addresses)
 	bool is_leaf = true;
 
 	for (uint32_t i = 0; i < merge->native->frame_count; i++) {
-		const struct stack_frame *frame = &merge->native->frames[i];
+		struct stack_frame *frame = &merge->native->frames[i];
 
 		if (has_words(merge) &&
 		    python_interpreter_is_evaluation(merge->interpreter, addresses[i] - 1)) {

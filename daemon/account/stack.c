@@ -35,12 +35,24 @@ const char *stack_python_end_name(uint32_t python_end)
 	return python_end < RECORD_PYTHON_ENDS_COUNT ? names[python_end] : NULL;
 }
 
+static void name_code(struct stack_frame *frame, struct address_space *space)
+{
+	struct symbol_name name;
+
+	/* A return address: the call itself lies before it. */
+	if (address_space_name_code(space, frame->offset - 1, &name))
+		return;
+	frame->code = malloc(sizeof(*frame->code));
+	if (frame->code)
+		*frame->code = name;
+}
+
 /* Code in no file, as JIT compilers make it. */
 static void set_code_frame(struct stack_frame *frame, struct address_space *space, uint64_t address)
 {
 	frame->module = NULL;
 	frame->offset = address;
-	frame->function = address_space_code_name(space, address - 1);
+	name_code(frame, space);
 }
 
 /* Whether it is code of a file, and the frame has it. */
@@ -68,9 +80,9 @@ struct stack *stack_new(struct address_space *space, const uint64_t *addresses,
 
 		if (!set_file_frame(frame, space, addresses[i])) {
 			set_code_frame(frame, space, addresses[i]);
-			*has_unknown |= !frame->function;
+			*has_unknown |= !frame->code;
 			/* The direct caller is certain to be code, named or not. */
-			if (i > 0 && !frame->function && end == RECORD_STACK_END_PENDING)
+			if (i > 0 && !frame->code && end == RECORD_STACK_END_PENDING)
 				break;
 		}
 		stack->frame_count++;
@@ -83,8 +95,8 @@ void stack_name_code(struct stack *stack, struct address_space *space)
 	for (uint32_t i = 0; i < stack->frame_count; i++) {
 		struct stack_frame *frame = &stack->frames[i];
 
-		if (!frame->module && !frame->python_address && !frame->function)
-			frame->function = address_space_code_name(space, frame->offset - 1);
+		if (!frame->module && !frame->python_address && !frame->code)
+			name_code(frame, space);
 	}
 }
 
@@ -102,14 +114,43 @@ void stack_want_names(const struct stack *stack, struct namer *namer)
 				   stack_frame_call_offset(&stack->frames[i]));
 }
 
+struct stack *stack_copy(const struct stack *stack)
+{
+	struct stack *copy =
+		calloc(1, sizeof(*copy) + stack->frame_count * sizeof(copy->frames[0]));
+
+	if (!copy)
+		return NULL;
+	copy->end = stack->end;
+	copy->python_end = stack->python_end;
+	copy->frame_count = stack->frame_count;
+	for (uint32_t i = 0; i < stack->frame_count; i++) {
+		const struct stack_frame *frame = &stack->frames[i];
+
+		copy->frames[i] = *frame;
+		if (frame->module)
+			module_hold(frame->module);
+		if (frame->python_code)
+			python_code_hold(frame->python_code);
+		if (!frame->code)
+			continue;
+		copy->frames[i].code = malloc(sizeof(*frame->code));
+		if (copy->frames[i].code)
+			*copy->frames[i].code = *frame->code;
+	}
+	return copy;
+}
+
 void stack_free(struct stack *stack)
 {
 	if (!stack)
 		return;
-	for (uint32_t i = 0; i < stack->frame_count; i++)
+	for (uint32_t i = 0; i < stack->frame_count; i++) {
 		if (stack->frames[i].module)
 			module_release(stack->frames[i].module);
-		else if (stack->frames[i].code)
-			python_code_release(stack->frames[i].code);
+		else if (stack->frames[i].python_code)
+			python_code_release(stack->frames[i].python_code);
+		free(stack->frames[i].code);
+	}
 	free(stack);
 }

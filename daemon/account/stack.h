@@ -14,18 +14,22 @@
 /* Beside enum record_stack_end: the stack could not be had. */
 #define STACK_END_LOST RECORD_STACK_ENDS_COUNT
 
+#define PYTHON_OFFSET_START   UINT64_MAX
+#define PYTHON_OFFSET_UNKNOWN (UINT64_MAX - 1)
+
 struct stack_frame {
 	struct module *module; /* held; NULL: in no file */
 	uint64_t offset;       /* of the return address in the file; without a module the address */
-	const char *function;  /* without a module, as its process names it; NULL: unknown */
+	struct symbol_name *code; /* owned; without a module, as its process names it, if it does */
 	/*
 	 * Of a Python frame, instead of a module: the address of its code object, of which offset
-	 * is the instruction in bytes, + 1; 0: before the first one, or not known.
+	 * is the instruction, in bytes; PYTHON_OFFSET_START before the first one,
+	 * PYTHON_OFFSET_UNKNOWN.
 	 */
-	uint64_t python_address;  /* 0: it is none */
-	struct python_code *code; /* held; NULL: not read yet, or it could not be */
-	bool is_code_wanted;      /* it will be read */
-	uint32_t line;            /* 0: unknown */
+	uint64_t python_address;         /* 0: it is none */
+	struct python_code *python_code; /* held; NULL: not read yet, or it could not be */
+	bool is_code_wanted;             /* it will be read */
+	uint32_t line;                   /* 0: unknown */
 };
 
 struct stack {
@@ -54,6 +58,8 @@ void stack_want_names(const struct stack *stack, struct namer *namer);
 uint64_t stack_frame_call_offset(const struct stack_frame *frame);
 /* Static: as JSON says it; NULL for a stack that passes no Python. */
 const char *stack_python_end_name(uint32_t python_end);
+/* NULL when out of memory. */
+struct stack *stack_copy(const struct stack *stack);
 void stack_free(struct stack *stack);
 
 #endif

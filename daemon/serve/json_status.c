@@ -50,6 +50,22 @@ static void encode_unwind(struct json *json, const struct answer_unwind *unwind)
 	json_close_object(json);
 }
 
+static void encode_debuginfod(struct json *json, const struct answer_debuginfod *debuginfod)
+{
+	json_open_object(json, "debuginfod");
+	json_bool(json, "configured", debuginfod->is_configured);
+	json_uint64(json, "queued", debuginfod->queued);
+	json_uint64(json, "found_total", debuginfod->found_total);
+	json_uint64(json, "not_found_total", debuginfod->not_found_total);
+	json_uint64(json, "failed_total", debuginfod->failed_total);
+	json_uint64(json, "refused_total", debuginfod->refused_total);
+	json_uint64(json, "dropped_total", debuginfod->dropped_total);
+	json_uint64(json, "received_bytes_total", debuginfod->received_bytes_total);
+	json_uint64(json, "cache_bytes", debuginfod->cache_bytes);
+	json_uint64(json, "cache_bytes_max", debuginfod->cache_bytes_max);
+	json_close_object(json);
+}
+
 void json_status(struct json *json, const struct answer_status *answer)
 {
 	json_open_object(json, NULL);
@@ -67,6 +83,7 @@ void json_status(struct json *json, const struct answer_status *answer)
 	json_uint64(json, "symbol_cache_bytes", answer->symbol_cache_bytes);
 	encode_naming(json, &answer->naming);
 	encode_unwind(json, &answer->unwind);
+	encode_debuginfod(json, &answer->debuginfod);
 	json_uint64(json, "oom_kills_total", answer->oom_kills_total);
 	json_uint64(json, "ended_over_budget_total", answer->ended_over_budget_total);
 	json_uint64(json, "intervals_raised_total", answer->intervals_raised_total);

@@ -2,10 +2,11 @@
 #include "symbol/address_space.h"
 
 #include "symbol/code_ranges.h"
+#include "symbol/compiled_code.h"
 #include "symbol/fileless_code.h"
+#include "symbol/jitdump_record.h"
 #include "symbol/mapped_file.h"
 #include "symbol/module_private.h"
-#include "symbol/perf_map.h"
 #include "symbol/vdso.h"
 
 #include <errno.h>
@@ -38,9 +39,9 @@ struct address_space {
 	struct fileless_code fileless;
 	size_t unreadable;
 	uint64_t refreshes;
-	struct module *vdso;       /* held; NULL until one is seen */
-	uint64_t vdso_start;       /* where it was found to be ours */
-	struct perf_map *compiled; /* NULL until code without a file is asked for */
+	struct module *vdso;            /* held; NULL until one is seen */
+	uint64_t vdso_start;            /* where it was found to be ours */
+	struct compiled_code *compiled; /* NULL until it is needed */
 };
 
 struct address_space *address_space_new(pid_t pid, struct module_cache *cache)
@@ -68,15 +69,9 @@ void address_space_free(struct address_space *space)
 	free(space->files);
 	code_ranges_clear(&space->ranges);
 	module_release(space->vdso);
-	perf_map_free(space->compiled);
+	compiled_code_free(space->compiled);
 	free(space->mapped);
 	free(space);
-}
-
-static bool is_same_file(const struct mapped_file_id *a, const struct mapped_file_id *b)
-{
-	return a->inode == b->inode && a->device_major == b->device_major &&
-	       a->device_minor == b->device_minor;
 }
 
 static struct mapped_file_id file_of_range(const struct address_range *range)
@@ -90,7 +85,7 @@ static struct known_file *find_file(const struct address_space *space,
 				    const struct mapped_file_id *id)
 {
 	for (size_t i = 0; i < space->file_count; i++)
-		if (is_same_file(&space->files[i].file.id, id))
+		if (mapped_file_id_is_same(&space->files[i].file.id, id))
 			return &space->files[i];
 	return NULL;
 }
@@ -216,6 +211,24 @@ static int add_vdso(struct maps_reading *reading, struct address_space *space,
 	return space->vdso ? add_code(reading, space, range, space->vdso) : 0;
 }
 
+static struct compiled_code *compiled_code(struct address_space *space)
+{
+	if (!space->compiled)
+		space->compiled = compiled_code_new(space->cache, space->proc_fd, space->pid);
+	return space->compiled;
+}
+
+/* A process maps it as code only so that it is found. */
+static int add_dump(struct address_space *space, const struct address_range *range)
+{
+	struct compiled_code *code = compiled_code(space);
+
+	if (!code)
+		return -ENOMEM;
+	compiled_code_add_dump(code, range);
+	return 0;
+}
+
 static int reading_add(struct maps_reading *reading, struct address_space *space, char *line)
 {
 	struct address_range range;
@@ -234,6 +247,8 @@ static int reading_add(struct maps_reading *reading, struct address_space *space
 		fileless_code_add(&reading->fileless, &range);
 	if (!range.inode || !range.is_executable)
 		return 0;
+	if (jitdump_is_path(range.path))
+		return add_dump(space, &range);
 	error = find_module(space, &range, &module);
 	if (error)
 		return error;
@@ -332,22 +347,11 @@ int address_space_resolve(const struct address_space *space, uint64_t address,
 	return 0;
 }
 
-/* The file grows while its process runs: what isn't in what was read may be there by now. */
-const char *address_space_code_name(struct address_space *space, uint64_t address)
+int address_space_name_code(struct address_space *space, uint64_t address, struct symbol_name *name)
 {
-	char name[PERF_MAP_NAME_MAX_BYTES];
-	int error;
+	struct compiled_code *code = compiled_code(space);
 
-	if (!space->compiled)
-		space->compiled = perf_map_new();
-	if (!space->compiled)
-		return NULL;
-	error = perf_map_find(space->compiled, address, name);
-	if (error) {
-		perf_map_refresh(space->compiled, space->proc_fd, space->pid);
-		error = perf_map_find(space->compiled, address, name);
-	}
-	return error ? NULL : module_cache_intern(space->cache, name);
+	return code ? compiled_code_name(code, address, name) : -ENOENT;
 }
 
 int address_space_find(const struct address_space *space, const struct module *module,
@@ -410,7 +414,8 @@ bool address_space_has_file(const struct address_space *space, const struct mapp
 			    const struct module *module)
 {
 	for (size_t i = 0; i < space->mapped_count; i++)
-		if (space->mapped[i].module == module && is_same_file(&space->mapped[i].id, id))
+		if (space->mapped[i].module == module &&
+		    mapped_file_id_is_same(&space->mapped[i].id, id))
 			return true;
 	return false;
 }
@@ -422,7 +427,8 @@ int address_space_file_proc_path(const struct address_space *space, const struct
 		const struct code_range *range = &space->ranges.items[i];
 		int length;
 
-		if (!is_same_file(&range->file, id) || range->last_seen != space->refreshes)
+		if (!mapped_file_id_is_same(&range->file, id) ||
+		    range->last_seen != space->refreshes)
 			continue;
 		length = snprintf(path, path_size, "/proc/%d/map_files/%" PRIx64 "-%" PRIx64,
 				  space->pid, range->start, range->end);

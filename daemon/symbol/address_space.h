@@ -57,10 +57,11 @@ int address_space_resolve(const struct address_space *space, uint64_t address,
 			  struct module **module, uint64_t *file_offset);
 
 /*
- * The name of code that lies in no file, as its process states it (see perf_map.h). Lives as long
- * as the module cache; NULL: unknown.
+ * Names code that lies in no file, as its process states it (see compiled_code.h): function, and
+ * perhaps file and line. Strings live as long as the module cache. 0 or -ENOENT.
  */
-const char *address_space_code_name(struct address_space *space, uint64_t address);
+int address_space_name_code(struct address_space *space, uint64_t address,
+			    struct symbol_name *name);
 
 /*
  * The other way round: where that byte of the module is mapped executable now, the first of such

@@ -7,6 +7,12 @@
 /* What is gone and kept: a bound for processes that load and unload code without end. */
 #define RETAINED_MAX 1024
 
+bool mapped_file_id_is_same(const struct mapped_file_id *a, const struct mapped_file_id *b)
+{
+	return a->inode == b->inode && a->device_major == b->device_major &&
+	       a->device_minor == b->device_minor;
+}
+
 /* Makes room for one more element. */
 static int reserve(void **array, size_t element_bytes, size_t count, size_t *capacity)
 {

@@ -6,6 +6,7 @@
 #ifndef MEMWATCH_SYMBOL_CODE_RANGES_H
 #define MEMWATCH_SYMBOL_CODE_RANGES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +17,8 @@ struct mapped_file_id {
 	uint32_t device_major, device_minor;
 	uint64_t inode;
 };
+
+bool mapped_file_id_is_same(const struct mapped_file_id *a, const struct mapped_file_id *b);
 
 struct code_range {
 	uint64_t start; /* inclusive */

@@ -11,8 +11,6 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#define DEBUG_DIRECTORY "/usr/lib/debug"
-
 /* Those of browsers have gigabytes. One that must be read for its checksum costs its size. */
 #define FILE_MAX_BYTES       (8ULL << 30)
 #define CHECKSUM_MAX_BYTES   (512u << 20)
@@ -48,8 +46,8 @@ static bool is_believed(const struct debug_file_wanted *wanted, const struct sta
 	       (uint64_t)status->st_size <= FILE_MAX_BYTES;
 }
 
-static int open_candidate(const struct debug_file_wanted *wanted, int root_fd, const char *path,
-			  struct symbol_file *debug)
+int debug_file_open_candidate(const struct debug_file_wanted *wanted, int root_fd, const char *path,
+			      struct symbol_file *debug)
 {
 	int place = file_place_in_root(root_fd, path);
 	struct stat status;
@@ -101,7 +99,7 @@ static bool is_of_module(const struct debug_file_wanted *wanted, const struct sy
 static int try_path(const struct debug_file_wanted *wanted, int root_fd, const char *path,
 		    const uint32_t *checksum, struct symbol_file *debug)
 {
-	int error = open_candidate(wanted, root_fd, path, debug);
+	int error = debug_file_open_candidate(wanted, root_fd, path, debug);
 
 	if (error)
 		return error;
@@ -112,16 +110,21 @@ static int try_path(const struct debug_file_wanted *wanted, int root_fd, const c
 	return -ENOENT;
 }
 
+void debug_file_build_id_path(const char *build_id,
+			      char path[static DEBUG_FILE_BUILD_ID_PATH_BYTES])
+{
+	snprintf(path, DEBUG_FILE_BUILD_ID_PATH_BYTES,
+		 DEBUG_FILE_DIRECTORY "/.build-id/%.2s/%s.debug", build_id, build_id + 2);
+}
+
 static int find_by_build_id(const struct debug_file_wanted *wanted, int root_fd,
 			    struct symbol_file *debug)
 {
-	char path[sizeof(DEBUG_DIRECTORY "/.build-id/xx/.debug") +
-		  (size_t)2 * ELF_BUILD_ID_MAX_BYTES];
+	char path[DEBUG_FILE_BUILD_ID_PATH_BYTES];
 
 	if (strlen(wanted->build_id) <= 2)
 		return -ENOENT;
-	snprintf(path, sizeof(path), DEBUG_DIRECTORY "/.build-id/%.2s/%s.debug", wanted->build_id,
-		 wanted->build_id + 2);
+	debug_file_build_id_path(wanted->build_id, path);
 	return try_path(wanted, root_fd, path, NULL, debug);
 }
 
@@ -131,7 +134,7 @@ static int find_by_link(const struct debug_file_wanted *wanted, int root_fd, con
 	/* Where the name goes: behind the module's folder, or that folder below another. */
 	static const struct {
 		const char *before, *behind;
-	} folders[] = {{"", "/"}, {"", "/.debug/"}, {DEBUG_DIRECTORY, "/"}};
+	} folders[] = {{"", "/"}, {"", "/.debug/"}, {DEBUG_FILE_DIRECTORY, "/"}};
 	const char *slash = strrchr(wanted->path, '/');
 	char path[PATH_MAX];
 

@@ -8,6 +8,13 @@
 
 #include "symbol/elf_file.h"
 
+#include <limits.h>
+
+#define DEBUG_FILE_DIRECTORY "/usr/lib/debug"
+
+#define DEBUG_FILE_BUILD_ID_PATH_BYTES \
+	(sizeof(DEBUG_FILE_DIRECTORY "/.build-id/xx/.debug") + (size_t)2 * ELF_BUILD_ID_MAX_BYTES)
+
 /* Whose debug file is wanted. */
 struct debug_file_wanted {
 	struct symbol_file file; /* the module's own */
@@ -26,6 +33,16 @@ struct debug_file_wanted {
  * with a descriptor of -1.
  */
 int debug_file_open(const struct debug_file_wanted *wanted, struct symbol_file *debug);
+
+/*
+ * Opens a file of that path below a root directory if it may be believed; whether it is the right
+ * one is left to the caller. Returns 0, or -errno with a descriptor of -1.
+ */
+int debug_file_open_candidate(const struct debug_file_wanted *wanted, int root_fd, const char *path,
+			      struct symbol_file *debug);
+/* Where the debug file of a build-id of at least two bytes lies. */
+void debug_file_build_id_path(const char *build_id,
+			      char path[static DEBUG_FILE_BUILD_ID_PATH_BYTES]);
 
 /*
  * Takes .gnu_debuglink apart: a file's name, without folders, and the checksum of its bytes. name

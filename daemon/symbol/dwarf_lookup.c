@@ -80,6 +80,11 @@ int dwarf_lookup_string(const struct dwarf_sections *sections, const struct dwar
 		return read_string(sections, DWARF_STR, value->number, text);
 	case DW_FORM_line_strp:
 		return read_string(sections, DWARF_LINE_STR, value->number, text);
+	case DW_FORM_GNU_strp_alt:
+	case DW_FORM_strp_sup:
+		return sections->supplement
+			       ? read_string(sections->supplement, DWARF_STR, value->number, text)
+			       : -ENOENT;
 	case DW_FORM_strx:
 	case DW_FORM_strx1:
 	case DW_FORM_strx2:

@@ -2,7 +2,8 @@
 /*
  * One unit of .debug_info: its entries (DIEs) and those of their attributes that tell where code
  * was inlined. It is read here rather than by libdw, which reads whole sections into memory and
- * opens further files (.dwo, .gnu_debugaltlink) by whatever path a file states.
+ * opens further files (.dwo, .gnu_debugaltlink) by whatever path a file states, whoever they belong
+ * to.
  */
 #ifndef MEMWATCH_SYMBOL_DWARF_UNIT_H
 #define MEMWATCH_SYMBOL_DWARF_UNIT_H
@@ -26,6 +27,8 @@ struct dwarf_sections {
 	int fd; /* of the file that they lie in, borrowed */
 	struct debug_section items[DWARF_SECTION_COUNT];
 	uint32_t range_reads_left; /* pieces of lists of ranges that may yet be read */
+	/* Of the supplementary file that attributes refer to; borrowed. NULL: there is none. */
+	const struct dwarf_sections *supplement;
 };
 
 /* Attributes that matter here. */
@@ -49,7 +52,7 @@ enum dwarf_attribute {
 
 struct dwarf_value {
 	unsigned int form; /* DW_FORM_*; 0: the entry has no such attribute */
-	uint64_t number;   /* a reference to an entry: its offset in .debug_info */
+	uint64_t number;   /* a reference to an entry: its offset in that file's .debug_info */
 	const char *text;  /* of DW_FORM_string, borrowed from the unit */
 };
 

@@ -32,3 +32,11 @@ int file_place_read(int place_fd, struct stat *status)
 	fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	return fd < 0 ? -errno : fd;
 }
+
+bool file_place_is_of_process(int proc_fd, const struct stat *status)
+{
+	struct stat process;
+
+	return status->st_uid == 0 ||
+	       (!fstatat(proc_fd, "stat", &process, 0) && process.st_uid == status->st_uid);
+}

@@ -7,6 +7,7 @@
 #ifndef MEMWATCH_SYMBOL_FILE_PLACE_H
 #define MEMWATCH_SYMBOL_FILE_PLACE_H
 
+#include <stdbool.h>
 #include <sys/stat.h>
 
 /*
@@ -17,5 +18,11 @@ int file_place_in_root(int root_fd, const char *path);
 /* Opens the regular file at a place, whose status is filled in. A descriptor, -ENOEXEC or -errno.
  */
 int file_place_read(int place_fd, struct stat *status);
+
+/*
+ * Whether a file belongs to root or to the user of a process (proc_fd is /proc/PID). Of a program
+ * that its user may not trace, what belongs to root alone is believed.
+ */
+bool file_place_is_of_process(int proc_fd, const struct stat *status);
 
 #endif

@@ -42,9 +42,17 @@ static bool covers(struct inline_table *table, const struct dwarf_unit *unit,
 	return search.is_found;
 }
 
-/* A reference into another file (dwz) is none that can be followed. */
-static bool refers(const struct dwarf_value *value)
+static const struct inline_origin no_origin = {.offset = UINT64_MAX};
+
+/*
+ * What an attribute of an entry refers to: another of the same file, or of its supplementary file,
+ * which has none itself.
+ */
+static struct inline_origin referred(const struct dwarf_value *value, bool is_in_supplement)
 {
+	struct inline_origin origin = {.offset = value->number,
+				       .is_in_supplement = is_in_supplement};
+
 	switch (value->form) {
 	case DW_FORM_ref1:
 	case DW_FORM_ref2:
@@ -52,17 +60,21 @@ static bool refers(const struct dwarf_value *value)
 	case DW_FORM_ref8:
 	case DW_FORM_ref_udata:
 	case DW_FORM_ref_addr:
-		return true;
+		return origin;
+	case DW_FORM_GNU_ref_alt:
+	case DW_FORM_ref_sup4:
+	case DW_FORM_ref_sup8:
+		origin.is_in_supplement = true;
+		return is_in_supplement ? no_origin : origin;
 	default:
-		return false;
+		return no_origin;
 	}
 }
 
 static void push_call(struct inline_chain *chain, const struct dwarf_die *die)
 {
-	const struct dwarf_value *origin = &die->values[DWARF_ORIGIN];
 	struct inline_call call = {
-		.origin = refers(origin) ? origin->number : UINT64_MAX,
+		.origin = referred(&die->values[DWARF_ORIGIN], false),
 		.place.file = die->values[DWARF_CALL_FILE].number,
 		.place.line = (uint32_t)die->values[DWARF_CALL_LINE].number,
 	};
@@ -194,45 +206,60 @@ static bool read_entry(struct inline_table *table, uint64_t offset, const struct
 	return dwarf_unit_read_die(*unit, &reader, die) && die->tag;
 }
 
-static int find_name(struct inline_table *table, uint64_t origin,
+/* The table of the file that an entry is in; NULL: it can't be followed there. */
+static struct inline_table *table_of(struct inline_table *table, struct inline_origin origin)
+{
+	if (origin.offset == UINT64_MAX)
+		return NULL;
+	return origin.is_in_supplement ? table->supplement : table;
+}
+
+/* The function's declaration, or the one that it completes. */
+static struct inline_origin next_origin(const struct dwarf_die *die, struct inline_origin origin)
+{
+	struct inline_origin next = referred(&die->values[DWARF_ORIGIN], origin.is_in_supplement);
+
+	if (next.offset == UINT64_MAX)
+		next = referred(&die->values[DWARF_SPECIFICATION], origin.is_in_supplement);
+	return next;
+}
+
+static int find_name(struct inline_table *table, struct inline_origin origin,
 		     char name[static SYMBOL_NAME_MAX_BYTES])
 {
 	char linkage_name[SYMBOL_NAME_MAX_BYTES];
 	int error = -ENOENT;
 
 	for (int i = 0; i < REFERENCES_MAX; i++) {
+		struct inline_table *owner = table_of(table, origin);
 		const struct dwarf_unit *unit;
-		const struct dwarf_value *next;
 		struct dwarf_die die;
 
-		if (!read_entry(table, origin, &unit, &die))
+		if (!owner || !read_entry(owner, origin.offset, &unit, &die))
 			break;
-		if (!dwarf_lookup_string(&table->sections, unit, &die.values[DWARF_LINKAGE_NAME],
+		if (!dwarf_lookup_string(&owner->sections, unit, &die.values[DWARF_LINKAGE_NAME],
 					 linkage_name)) {
 			memcpy(name, linkage_name, strlen(linkage_name) + 1);
 			return 0;
 		}
 		/* The plain name, unless a further entry has the other one. */
 		if (error)
-			error = dwarf_lookup_string(&table->sections, unit, &die.values[DWARF_NAME],
+			error = dwarf_lookup_string(&owner->sections, unit, &die.values[DWARF_NAME],
 						    name);
-		next = &die.values[DWARF_ORIGIN];
-		if (!refers(next))
-			next = &die.values[DWARF_SPECIFICATION];
-		if (!refers(next))
-			break;
-		origin = next->number;
+		origin = next_origin(&die, origin);
 	}
 	return error;
 }
 
-int inline_table_name(struct inline_table *table, uint64_t origin,
+int inline_table_name(struct inline_table *table, struct inline_origin origin,
 		      char name[static SYMBOL_NAME_MAX_BYTES])
 {
 	double began = spent_seconds();
 	int error = find_name(table, origin, name);
 
 	inline_table_trim(table);
+	if (table->supplement)
+		inline_table_trim(table->supplement);
 	table->spent_seconds += spent_seconds() - began;
 	return error;
 }

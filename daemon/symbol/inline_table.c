@@ -67,7 +67,10 @@ static void read_base_address(const struct inline_table *table, struct dwarf_uni
 		unit->base_address = 0;
 }
 
-/* Units without code (types, what others import) are kept too: functions may be described there. */
+/*
+ * Units without code (types, what others import) are kept too: functions may be described there.
+ * layout: NULL for a file of such units alone.
+ */
 static int index_unit(struct inline_table *table, const struct elf_layout *layout,
 		      struct dwarf_unit *unit)
 {
@@ -76,8 +79,11 @@ static int index_unit(struct inline_table *table, const struct elf_layout *layou
 		.layout = layout,
 		.unit = (uint32_t)table->unit_count,
 	};
-	int error = dwarf_unit_read_root(&table->sections, unit);
+	int error;
 
+	if (!layout)
+		return add_unit(table, unit->offset);
+	error = dwarf_unit_read_root(&table->sections, unit);
 	if (error)
 		return error == -ENOMEM ? error : 0;
 	error = add_unit(table, unit->offset);
@@ -109,22 +115,50 @@ static int index_units(struct inline_table *table, const struct elf_layout *layo
 	return error;
 }
 
-int inline_table_build(const struct symbol_file *file, const struct elf_layout *layout,
-		       size_t bytes_max, const bool *is_cancelled, struct inline_table **table)
+static struct inline_table *new_table(const struct symbol_file *file, size_t bytes_max)
 {
-	struct inline_table *built = calloc(1, sizeof(*built));
+	struct inline_table *table = calloc(1, sizeof(*table));
+
+	if (!table)
+		return NULL;
+	table->sections.fd = file->fd;
+	table->ranges.count_max = bytes_max / 4 / sizeof(struct unit_range);
+	table->kept_max = bytes_max / 2;
+	table->sections.range_reads_left = INDEX_RANGE_READS;
+	return table;
+}
+
+static int fill_table(struct inline_table *table, const struct symbol_file *file,
+		      const struct elf_layout *layout, size_t bytes_max, const bool *is_cancelled)
+{
+	int error = debug_sections_find(file, bytes_max * INFLATED_SHARES, section_names,
+					DWARF_SECTION_COUNT, table->sections.items);
+
+	return error ? error : index_units(table, layout, is_cancelled);
+}
+
+static int add_supplement(struct inline_table *table, const struct symbol_file *file,
+			  size_t bytes_max, const bool *is_cancelled)
+{
+	table->supplement = new_table(file, bytes_max);
+	if (!table->supplement)
+		return -ENOMEM;
+	table->sections.supplement = &table->supplement->sections;
+	return fill_table(table->supplement, file, NULL, bytes_max, is_cancelled);
+}
+
+int inline_table_build(const struct symbol_file *file, const struct symbol_file *supplement,
+		       const struct elf_layout *layout, size_t bytes_max, const bool *is_cancelled,
+		       struct inline_table **table)
+{
+	struct inline_table *built = new_table(file, bytes_max);
 	int error;
 
 	if (!built)
 		return -ENOMEM;
-	built->sections.fd = file->fd;
-	built->ranges.count_max = bytes_max / 4 / sizeof(struct unit_range);
-	built->kept_max = bytes_max / 2;
-	built->sections.range_reads_left = INDEX_RANGE_READS;
-	error = debug_sections_find(file, bytes_max * INFLATED_SHARES, section_names,
-				    DWARF_SECTION_COUNT, built->sections.items);
-	if (!error)
-		error = index_units(built, layout, is_cancelled);
+	error = fill_table(built, file, layout, bytes_max, is_cancelled);
+	if (error != -ENOMEM && supplement->fd >= 0)
+		error = add_supplement(built, supplement, bytes_max, is_cancelled);
 	if (error == -ENOMEM) {
 		inline_table_free(built);
 		return error;
@@ -142,6 +176,7 @@ void inline_table_free(struct inline_table *table)
 		dwarf_unit_clear(&table->kept[i].unit);
 	for (int i = 0; i < DWARF_SECTION_COUNT; i++)
 		debug_section_close(&table->sections.items[i]);
+	inline_table_free(table->supplement);
 	unit_ranges_clear(&table->ranges);
 	free(table->units);
 	free(table);
@@ -149,7 +184,8 @@ void inline_table_free(struct inline_table *table)
 
 size_t inline_table_bytes(const struct inline_table *table)
 {
-	return sizeof(*table) + table->ranges.capacity * sizeof(*table->ranges.items) +
+	return (table->supplement ? inline_table_bytes(table->supplement) : 0) + sizeof(*table) +
+	       table->ranges.capacity * sizeof(*table->ranges.items) +
 	       table->unit_capacity * sizeof(*table->units) + table->kept_bytes +
 	       debug_sections_bytes(table->sections.items, DWARF_SECTION_COUNT);
 }

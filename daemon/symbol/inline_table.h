@@ -19,9 +19,15 @@ struct inline_place {
 	uint32_t line; /* 0: unknown */
 };
 
+/* An entry of .debug_info, of the file itself or of its supplementary file. */
+struct inline_origin {
+	uint64_t offset; /* UINT64_MAX: it isn't known */
+	bool is_in_supplement;
+};
+
 /* A function that was inlined, and the place that calls it. */
 struct inline_call {
-	uint64_t origin; /* the function's entry in .debug_info */
+	struct inline_origin origin; /* the function */
 	struct inline_place place;
 };
 
@@ -34,20 +40,22 @@ struct inline_chain {
 };
 
 /*
- * layout is that of the module's own file, which the debug information needn't be in; the file
- * stays open. A quarter of bytes_max is for the index, half for units that are kept, and as much
- * again for sections that must be inflated. A damaged file gives what could be read of it, and so
- * does one that is cancelled, by any thread, meanwhile. 0 or -ENOMEM.
+ * layout is that of the module's own file, which the debug information needn't be in; supplement is
+ * the file that it shares with others, or has a descriptor of -1. Both stay open. A quarter of
+ * bytes_max is for the index, half for units that are kept, and twice bytes_max for sections that
+ * must be inflated; with a supplementary file as much again for that. A damaged file gives what
+ * could be read of it, and so does one that is cancelled, by any thread, meanwhile. 0 or -ENOMEM.
  */
-int inline_table_build(const struct symbol_file *file, const struct elf_layout *layout,
-		       size_t bytes_max, const bool *is_cancelled, struct inline_table **table);
+int inline_table_build(const struct symbol_file *file, const struct symbol_file *supplement,
+		       const struct elf_layout *layout, size_t bytes_max, const bool *is_cancelled,
+		       struct inline_table **table);
 void inline_table_free(struct inline_table *table);
 size_t inline_table_bytes(const struct inline_table *table);
 
 /* What was inlined around an address. 0 (chain->count may be 0), or -ENOENT: no unit has it. */
 int inline_table_find(struct inline_table *table, uint64_t address, struct inline_chain *chain);
 /* The name of a function, as symbols have it (mangled) where that is known. 0 or -ENOENT. */
-int inline_table_name(struct inline_table *table, uint64_t origin,
+int inline_table_name(struct inline_table *table, struct inline_origin origin,
 		      char name[static SYMBOL_NAME_MAX_BYTES]);
 
 #endif

@@ -23,6 +23,7 @@ struct inline_table {
 	size_t kept_count, kept_bytes, kept_max;
 	uint64_t uses;
 	double spent_seconds;
+	struct inline_table *supplement; /* owned; NULL: there is none */
 };
 
 /* The unit at an offset of .debug_info. Borrowed until the next is wanted. NULL: it can't be read.

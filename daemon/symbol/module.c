@@ -3,6 +3,8 @@
 
 #include "symbol/module_private.h"
 
+#include "clock.h"
+
 #include <errno.h>
 
 const char *module_path(const struct module *module)
@@ -55,18 +57,36 @@ static void put_known(struct module *module, uint64_t file_offset,
 	pthread_mutex_unlock(&module->names.lock);
 }
 
+#define SEARCH_TELL_SECONDS 1.0
+
+/* Each of its names is as good a reason to look again: one is enough. With the names' lock. */
+static bool tell_search_due(struct module *module)
+{
+	double now;
+
+	if (!module_is_search_due(module))
+		return false;
+	now = clock_monotonic_seconds();
+	if (now - module->names.search_told_seconds < SEARCH_TELL_SECONDS)
+		return false;
+	module->names.search_told_seconds = now;
+	return true;
+}
+
 enum symbol_state module_find_known(struct module *module, uint64_t file_offset,
 				    struct symbol_frames *frames, bool *is_stale)
 {
 	enum symbol_state state;
+	bool has_arrivals;
 
 	pthread_mutex_lock(&module->names.lock);
+	has_arrivals = module_has_arrivals(module);
 	state = frame_table_find(&module->names.frames, file_offset, frames);
-	*is_stale = module_is_search_due(module);
+	*is_stale = tell_search_due(module);
 	pthread_mutex_unlock(&module->names.lock);
 	if (state == SYMBOL_COMPLETE)
 		module_cache_touch(module);
-	return state;
+	return state == SYMBOL_COMPLETE && has_arrivals ? SYMBOL_FUNCTION_ALONE : state;
 }
 
 /* What can't be found is left out: the rest is worth having. */

@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct debug_fetcher;
 struct module;
 struct module_cache;
 
@@ -38,7 +39,7 @@ struct symbol_frames {
 /* How much is known of the names at one code address. */
 enum symbol_state {
 	SYMBOL_UNKNOWN,        /* nobody has looked yet */
-	SYMBOL_FUNCTION_ALONE, /* the symbol is known, or that there is none */
+	SYMBOL_FUNCTION_ALONE, /* the symbol at least is known, or that there is none */
 	SYMBOL_COMPLETE,       /* all that can be known, which may be nothing */
 };
 
@@ -51,6 +52,8 @@ struct module_cache *module_cache_new(size_t bytes_max, size_t modules_max);
 void module_cache_free(struct module_cache *cache);
 /* Tables that are being made are left unfinished, and names missing from now on: for the end. */
 void module_cache_cancel(struct module_cache *cache);
+/* Where debug files come from that aren't on this host; borrowed. Before the cache is used. */
+void module_cache_set_fetcher(struct module_cache *cache, struct debug_fetcher *fetcher);
 /* Bytes held now, for memwatchd's own metrics. */
 size_t module_cache_bytes(const struct module_cache *cache);
 
@@ -106,7 +109,9 @@ void module_symbolize_functions(struct module *module, const uint64_t *file_offs
 /*
  * What these have found before: reads no file, and waits for nobody who does. *frames is filled in
  * unless the state is unknown; count is then 1 and all names empty where nothing could be found.
- * *is_stale: it is time for another look, because a debug file that was missing may be there.
+ * Nothing is complete of a module that lacks a file while one was fetched since it was looked for.
+ * *is_stale: it is time for another look, because a debug file that was missing may be there; one
+ * caller a second is told.
  */
 enum symbol_state module_find_known(struct module *module, uint64_t file_offset,
 				    struct symbol_frames *frames, bool *is_stale);

@@ -34,7 +34,9 @@ static size_t module_own_bytes(const struct module *module)
 
 static int names_init(struct module_names *names)
 {
-	*names = (struct module_names){.search_due_seconds = INFINITY, .offered_root_fd = -1};
+	*names = (struct module_names){.search_due_seconds = INFINITY,
+				       .search_told_seconds = -INFINITY,
+				       .offered_root_fd = -1};
 	return -pthread_mutex_init(&names->lock, NULL);
 }
 
@@ -165,6 +167,11 @@ void module_cache_free(struct module_cache *cache)
 void module_cache_cancel(struct module_cache *cache)
 {
 	__atomic_store_n(&cache->is_cancelled, true, __ATOMIC_RELAXED);
+}
+
+void module_cache_set_fetcher(struct module_cache *cache, struct debug_fetcher *fetcher)
+{
+	cache->fetcher = fetcher;
 }
 
 static size_t cache_bytes(const struct module_cache *cache)

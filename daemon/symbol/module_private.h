@@ -33,9 +33,10 @@ struct module_identity {
 struct module_tables {
 	struct symbol_table *symbols;
 	/* Files that complete the module's own. */
-	struct symbol_file debug;    /* its separate debug file */
-	struct symbol_file unpacked; /* its .gnu_debugdata, in memory */
-	bool is_searched;            /* the debug file was looked for */
+	struct symbol_file debug;      /* its separate debug file */
+	struct symbol_file supplement; /* what its debug information shares with other files' */
+	struct symbol_file unpacked;   /* its .gnu_debugdata, in memory */
+	bool is_searched;              /* the first two were looked for */
 	struct line_table *lines;
 	struct inline_table *inlines;
 };
@@ -44,9 +45,11 @@ struct module_tables {
 struct module_names {
 	pthread_mutex_t lock;
 	struct frame_table frames;
-	bool is_settled;           /* no debug file is missed: it is there, or none is needed */
-	double search_due_seconds; /* else when to look for it again (monotonic); INFINITY: never */
-	int offered_root_fd;       /* where it may be too; -1: none */
+	uint64_t searched_arrivals; /* what had been fetched when files were looked for */
+	bool is_settled;            /* no file is missed: all are there, or none is needed */
+	double search_due_seconds;  /* else when to look again (monotonic); INFINITY: not at all */
+	double search_told_seconds; /* when somebody was told so last */
+	int offered_root_fd;        /* where it may be too; -1: none */
 };
 
 struct module {
@@ -72,32 +75,51 @@ struct module {
 struct module_cache {
 	pthread_mutex_t lock;
 	size_t bytes_max, modules_max;
-	bool is_cancelled; /* atomic */
+	bool is_cancelled;             /* atomic */
+	struct debug_fetcher *fetcher; /* NULL: nothing is fetched; never changes */
 	struct module *newest, *oldest;
 	size_t module_count;
 	size_t module_bytes; /* of modules, their tables and names */
 	struct string_pool names;
 };
 
-/* Another process has a copy of the file: the debug file may be where that one has its files. */
-void module_offer_root(struct module *module, int root_fd);
 void module_tables_init(struct module_tables *tables);
 /*
- * Forgets what takes memory. The debug file stays open: the process that had it may be gone, and
- * its files with it.
+ * Forgets what takes memory. Files that were found stay open: the process that had them may be
+ * gone, and they with it.
  */
 void module_tables_clear(struct module_tables *tables);
-/* The debug file too. */
+/* Those files too. */
 void module_tables_close(struct module_tables *tables);
 size_t module_tables_bytes(const struct module_tables *tables);
 
+/* ---- Files that complete a module's own (module_files.c) ---- */
+
+/* Another process has a copy of the file: the debug file may be where that one has its files. */
+void module_offer_root(struct module *module, int root_fd);
+struct symbol_file module_own_file(const struct module *module);
+
+/* These three with the module's lock. */
+
+/* Looks for them unless that has been done. */
+void module_search_files(struct module *module);
 /*
- * Looks anew for a debug file that wasn't there, if the last look was long ago; with one, forgets
- * the names that were found without it. These three with the module's lock.
+ * Looks anew for files that weren't there, if the last look was long ago or one has been fetched
+ * since; with one, forgets the names that were found without it.
  */
 void module_search_again(struct module *module);
-/* Whether it is time for that. With the names' lock. */
+/* The module's own or, only where that lacks such a section and there is one, the debug file. */
+struct symbol_file module_file_with(const struct module *module, const char *section);
+
+/* These two with the names' lock. */
+
+/* Whether a file was fetched since the last look, which may be one that was missing. */
+bool module_has_arrivals(const struct module *module);
+/* Whether it is time to look again, which it then is too. */
 bool module_is_search_due(const struct module *module);
+
+/* ---- Names (module_sources.c), with the module's lock ---- */
+
 /* Fill in what they find: 0, -ENOENT, other -errno. */
 int module_find_function(struct module *module, uint64_t address, struct symbol_name *name);
 int module_find_line(struct module *module, uint64_t address, struct symbol_name *name);

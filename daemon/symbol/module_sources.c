@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where a module's names come from: its file, the files that complete it, and tables of both. */
+/* A module's names, from tables of its file and of the files that complete it. */
 #include "symbol/debug_data.h"
-#include "symbol/debug_file.h"
 #include "symbol/demangle.h"
 #include "symbol/module_private.h"
 
-#include "clock.h"
-
 #include <errno.h>
-#include <fcntl.h>
-#include <math.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -22,14 +17,12 @@
 #define LINES_SHARE    8
 #define INLINES_SHARE  8
 
-/* A debug file that wasn't there may have been installed since. */
-#define SEARCH_AGAIN_SECONDS 30.0
-
 static const struct symbol_file no_file = {.fd = -1};
 
 void module_tables_init(struct module_tables *tables)
 {
-	*tables = (struct module_tables){.debug = no_file, .unpacked = no_file};
+	*tables = (struct module_tables){
+		.debug = no_file, .supplement = no_file, .unpacked = no_file};
 }
 
 static void close_file(struct symbol_file *file)
@@ -54,6 +47,7 @@ void module_tables_close(struct module_tables *tables)
 {
 	module_tables_clear(tables);
 	close_file(&tables->debug);
+	close_file(&tables->supplement);
 }
 
 size_t module_tables_bytes(const struct module_tables *tables)
@@ -64,131 +58,10 @@ size_t module_tables_bytes(const struct module_tables *tables)
 	       (size_t)tables->unpacked.bytes;
 }
 
-static struct symbol_file own_file(const struct module *module)
-{
-	return (struct symbol_file){.fd = module->fd, .bytes = module->layout.file_bytes};
-}
-
-static bool is_stripped(const struct module *module)
-{
-	struct symbol_file file = own_file(module);
-
-	return !elf_file_has_section(&file, ".symtab") ||
-	       !elf_file_has_section(&file, ".debug_line");
-}
-
-static void close_root(int *root_fd)
-{
-	if (*root_fd >= 0)
-		close(*root_fd);
-	*root_fd = -1;
-}
-
-static void adopt_offered_root(struct module *module)
-{
-	struct module_names *names = &module->names;
-
-	pthread_mutex_lock(&names->lock);
-	if (names->offered_root_fd >= 0) {
-		close_root(&module->root_fd);
-		module->root_fd = names->offered_root_fd;
-		names->offered_root_fd = -1;
-	}
-	pthread_mutex_unlock(&names->lock);
-}
-
-/* Of a search that has ended so; offers that came too late are forgotten. */
-static void plan_next_search(struct module *module, bool is_settled)
-{
-	struct module_names *names = &module->names;
-
-	pthread_mutex_lock(&names->lock);
-	names->is_settled = is_settled;
-	if (is_settled)
-		close_root(&names->offered_root_fd);
-	if (is_settled)
-		names->search_due_seconds = INFINITY;
-	else if (names->offered_root_fd < 0)
-		names->search_due_seconds = clock_monotonic_seconds() + SEARCH_AGAIN_SECONDS;
-	pthread_mutex_unlock(&names->lock);
-}
-
-/* memwatch watches 64-bit processes: nobody asks for the names of others' code. */
-static void search_debug_file(struct module *module)
-{
-	struct module_tables *tables = &module->tables;
-	bool is_needed = module->layout.word_bits == 64 && is_stripped(module);
-	struct debug_file_wanted wanted = {
-		.file = own_file(module),
-		.build_id = module->layout.build_id,
-		.path = module->path,
-		.owner = module->identity.owner,
-	};
-
-	tables->is_searched = true;
-	adopt_offered_root(module);
-	wanted.root_fd = module->root_fd;
-	if (is_needed)
-		debug_file_open(&wanted, &tables->debug);
-	plan_next_search(module, !is_needed || tables->debug.fd >= 0);
-}
-
-bool module_is_search_due(const struct module *module)
-{
-	return module->names.search_due_seconds < INFINITY &&
-	       clock_monotonic_seconds() >= module->names.search_due_seconds;
-}
-
-static void forget_names(struct module *module)
-{
-	pthread_mutex_lock(&module->names.lock);
-	frame_table_clear(&module->names.frames);
-	pthread_mutex_unlock(&module->names.lock);
-}
-
-void module_search_again(struct module *module)
-{
-	struct module_tables *tables = &module->tables;
-	bool is_due;
-
-	pthread_mutex_lock(&module->names.lock);
-	is_due = module_is_search_due(module);
-	pthread_mutex_unlock(&module->names.lock);
-	if (!tables->is_searched || !is_due)
-		return;
-	search_debug_file(module);
-	if (tables->debug.fd < 0)
-		return;
-	module_tables_clear(tables);
-	forget_names(module);
-}
-
-void module_offer_root(struct module *module, int root_fd)
-{
-	struct module_names *names = &module->names;
-	int duplicate;
-
-	pthread_mutex_lock(&names->lock);
-	duplicate = names->is_settled ? -1 : fcntl(root_fd, F_DUPFD_CLOEXEC, 0);
-	if (duplicate >= 0) {
-		close_root(&names->offered_root_fd);
-		names->offered_root_fd = duplicate;
-		names->search_due_seconds = 0;
-	}
-	pthread_mutex_unlock(&names->lock);
-}
-
-static const struct symbol_file *debug_file(struct module *module)
-{
-	if (!module->tables.is_searched)
-		search_debug_file(module);
-	return &module->tables.debug;
-}
-
 /* What a stripped file keeps packed in itself is less than a debug file has. */
 static void unpack_symbols(struct module *module)
 {
-	struct symbol_file file = own_file(module);
+	struct symbol_file file = module_own_file(module);
 
 	if (module->tables.debug.fd < 0 && !elf_file_has_section(&file, ".symtab"))
 		debug_data_unpack(&file, module->cache->bytes_max / UNPACKED_SHARE,
@@ -198,10 +71,12 @@ static void unpack_symbols(struct module *module)
 static int build_symbols(struct module *module)
 {
 	struct module_tables *tables = &module->tables;
-	struct symbol_file files[SYMBOL_FILES_MAX] = {own_file(module), *debug_file(module)};
+	struct symbol_file files[SYMBOL_FILES_MAX] = {module_own_file(module)};
 
+	module_search_files(module);
 	close_file(&tables->unpacked);
 	unpack_symbols(module);
+	files[1] = tables->debug;
 	files[2] = tables->unpacked;
 	return symbol_table_build(files, &module->layout,
 				  module->cache->bytes_max / SYMBOLS_SHARE - tables->unpacked.bytes,
@@ -240,10 +115,10 @@ int module_find_function(struct module *module, uint64_t address, struct symbol_
 
 static int build_lines(struct module *module)
 {
-	struct symbol_file file = own_file(module);
+	struct symbol_file file;
 
-	if (!elf_file_has_section(&file, ".debug_line") && debug_file(module)->fd >= 0)
-		file = module->tables.debug;
+	module_search_files(module);
+	file = module_file_with(module, ".debug_line");
 	return line_table_build(&file, &module->layout, module->cache->bytes_max / LINES_SHARE,
 				&module->cache->is_cancelled, &module->tables.lines);
 }
@@ -271,12 +146,14 @@ int module_find_line(struct module *module, uint64_t address, struct symbol_name
 
 static int build_inlines(struct module *module)
 {
-	struct symbol_file file = own_file(module);
+	struct module_tables *tables = &module->tables;
+	struct symbol_file file;
 
-	if (!elf_file_has_section(&file, ".debug_info") && debug_file(module)->fd >= 0)
-		file = module->tables.debug;
-	return inline_table_build(&file, &module->layout, module->cache->bytes_max / INLINES_SHARE,
-				  &module->cache->is_cancelled, &module->tables.inlines);
+	module_search_files(module);
+	file = module_file_with(module, ".debug_info");
+	return inline_table_build(&file, &tables->supplement, &module->layout,
+				  module->cache->bytes_max / INLINES_SHARE,
+				  &module->cache->is_cancelled, &tables->inlines);
 }
 
 /* Gives a name the line of a place where it calls what was inlined. */

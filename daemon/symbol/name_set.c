@@ -65,7 +65,7 @@ int name_set_add(struct name_set *set, struct module *module, uint64_t file_offs
 
 	if (name_set_find(set, module, file_offset))
 		return -EEXIST;
-	if (set->count == set->capacity && grow_frames(set))
+	if ((!set->frames || set->count == set->capacity) && grow_frames(set))
 		return -ENOMEM;
 	if (set->count >= set->slot_count / 2 && grow_slots(set))
 		return -ENOMEM;

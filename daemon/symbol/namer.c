@@ -141,18 +141,22 @@ static void want(struct namer *namer, struct module *module, uint64_t file_offse
 		pthread_cond_signal(&namer->has_work);
 }
 
+static void lock_and_want(struct namer *namer, struct module *module, uint64_t file_offset)
+{
+	pthread_mutex_lock(&namer->lock);
+	if (!namer->is_stopping)
+		want(namer, module, file_offset);
+	pthread_mutex_unlock(&namer->lock);
+}
+
 void namer_want(struct namer *namer, struct module *module, uint64_t file_offset)
 {
 	struct symbol_frames frames;
 	bool is_stale;
 
-	if (module_find_known(module, file_offset, &frames, &is_stale) == SYMBOL_COMPLETE &&
-	    !is_stale)
-		return;
-	pthread_mutex_lock(&namer->lock);
-	if (!namer->is_stopping)
-		want(namer, module, file_offset);
-	pthread_mutex_unlock(&namer->lock);
+	if (module_find_known(module, file_offset, &frames, &is_stale) != SYMBOL_COMPLETE ||
+	    is_stale)
+		lock_and_want(namer, module, file_offset);
 }
 
 /* ---- Asking ---- */
@@ -174,7 +178,7 @@ static size_t look_up_known(struct namer *namer, struct name_query *query)
 		if (state != SYMBOL_UNKNOWN)
 			named_frame_set(frame, &frames, state);
 		if (is_stale)
-			namer_want(namer, frame->module, frame->file_offset);
+			lock_and_want(namer, frame->module, frame->file_offset);
 		incomplete += frame->state != SYMBOL_COMPLETE;
 	}
 	return incomplete;

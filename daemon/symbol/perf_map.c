@@ -178,15 +178,6 @@ static void read_functions(struct perf_map *map)
 		qsort(map->functions, map->count, sizeof(*map->functions), compare_functions);
 }
 
-/* Of a program that its user may not trace, what belongs to root alone is believed. */
-static bool is_believed(int proc_fd, const struct stat *status)
-{
-	struct stat process;
-
-	return status->st_uid == 0 ||
-	       (!fstatat(proc_fd, "stat", &process, 0) && process.st_uid == status->st_uid);
-}
-
 static int open_map(int proc_fd, pid_t pid, struct stat *status)
 {
 	char path[sizeof("/tmp/perf-.map") + 11];
@@ -206,7 +197,7 @@ static int open_map(int proc_fd, pid_t pid, struct stat *status)
 		return place;
 	fd = file_place_read(place, status);
 	close(place);
-	if (fd >= 0 && !is_believed(proc_fd, status)) {
+	if (fd >= 0 && !file_place_is_of_process(proc_fd, status)) {
 		close(fd);
 		fd = -EPERM;
 	}

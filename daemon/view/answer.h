@@ -276,6 +276,16 @@ struct answer_unwind {
 	uint64_t refused_modules_total; /* without tables though they have code */
 };
 
+/* Debug files from debuginfod servers; all 0 where none are configured. */
+struct answer_debuginfod {
+	bool is_configured;
+	uint64_t queued;
+	uint64_t found_total, not_found_total, failed_total, refused_total; /* files, by result */
+	uint64_t dropped_total; /* wanted while the queue was full */
+	uint64_t received_bytes_total;
+	uint64_t cache_bytes, cache_bytes_max;
+};
+
 struct answer_status {
 	const char *version; /* static */
 	double start_time_seconds;
@@ -291,6 +301,7 @@ struct answer_status {
 	uint64_t symbol_cache_bytes;
 	struct answer_naming naming;
 	struct answer_unwind unwind;
+	struct answer_debuginfod debuginfod;
 	struct answer_map *maps;
 	size_t map_count;
 	struct answer_loss *losses; /* of the host and of all targets, summed by name */

@@ -44,22 +44,6 @@ int viewer_find_account(struct state *state, const struct view_viewer *viewer, p
 
 /* ---- Gathering, under the lock ---- */
 
-static struct stack *stack_copy(const struct stack *stack)
-{
-	size_t bytes = sizeof(*stack) + stack->frame_count * sizeof(stack->frames[0]);
-	struct stack *copy = malloc(bytes);
-
-	if (!copy)
-		return NULL;
-	memcpy(copy, stack, bytes);
-	for (uint32_t i = 0; i < copy->frame_count; i++)
-		if (copy->frames[i].module)
-			module_hold(copy->frames[i].module);
-		else if (copy->frames[i].code)
-			python_code_hold(copy->frames[i].code);
-	return copy;
-}
-
 static void gather_site(const struct account *account, const struct site *site,
 			const struct view_sites_options *options, double now,
 			struct gathered_site *gathered)
@@ -335,13 +319,13 @@ static int name_python_frame(const struct stack_frame *frame, struct answer_site
 	if (!answer)
 		return -ENOMEM;
 	answer->kind = "python";
-	answer->offset = frame->offset;
+	answer->offset = frame->offset < PYTHON_OFFSET_UNKNOWN ? frame->offset : 0;
 	answer->is_pending = frame->is_code_wanted;
-	if (!frame->code)
+	if (!frame->python_code)
 		return 0;
-	answer->function = python_code_function(frame->code);
-	answer->qualified_name = python_code_qualified_name(frame->code);
-	answer->file = python_code_file(frame->code);
+	answer->function = python_code_function(frame->python_code);
+	answer->qualified_name = python_code_qualified_name(frame->python_code);
+	answer->file = python_code_file(frame->python_code);
 	answer->line = frame->line;
 	return 0;
 }
@@ -350,7 +334,7 @@ static int name_python_frame(const struct stack_frame *frame, struct answer_site
 static int name_frame(const struct name_query *query, const struct stack_frame *frame,
 		      struct answer_site *site, size_t *capacity)
 {
-	const struct symbol_name unnamed = {.function = frame->function};
+	const struct symbol_name unnamed = frame->code ? *frame->code : (struct symbol_name){0};
 	struct frame_names names = {0};
 
 	if (frame->python_address)

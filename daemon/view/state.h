@@ -6,6 +6,7 @@
 #include "account/account.h"
 #include "account/postmortem.h"
 #include "probe/backend.h"
+#include "symbol/debug_fetcher.h"
 #include "target/calibrate.h"
 #include "target/target.h"
 #include "view/retry.h"
@@ -25,7 +26,8 @@ struct state {
 	struct probe_backend_choice backends; /* never changes after the start */
 	const struct probe_backend *backend;  /* the chosen one; NULL: nothing can be watched */
 	struct module_cache *modules;
-	struct namer *namer; /* its thread is naming.h's */
+	struct namer *namer;           /* its thread is naming.h's */
+	struct debug_fetcher *fetcher; /* NULL: no servers are configured */
 	struct target_table *targets;
 	struct account_table *accounts;
 	struct postmortem_list *postmortems;

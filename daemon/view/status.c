@@ -99,6 +99,27 @@ static struct answer_naming read_naming(const struct state *state)
 	};
 }
 
+static void fill_debuginfod(const struct state *state, struct answer_status *answer)
+{
+	struct debug_fetcher_counters counters;
+
+	if (!state->fetcher)
+		return;
+	debug_fetcher_read_counters(state->fetcher, &counters);
+	answer->debuginfod = (struct answer_debuginfod){
+		.is_configured = true,
+		.queued = counters.queued,
+		.found_total = counters.found_total,
+		.not_found_total = counters.not_found_total,
+		.failed_total = counters.failed_total,
+		.refused_total = counters.refused_total,
+		.dropped_total = counters.dropped_total,
+		.received_bytes_total = counters.received_bytes_total,
+		.cache_bytes = counters.cache_bytes,
+		.cache_bytes_max = counters.cache_bytes_max,
+	};
+}
+
 int status_fill(struct state *state, struct answer_status *answer)
 {
 	const struct unwind_statistics *unwind = target_unwind_statistics(state->targets);
@@ -131,6 +152,7 @@ int status_fill(struct state *state, struct answer_status *answer)
 		.events_total = probe_object_event_count(state->object),
 	};
 	fill_backends(state, answer);
+	fill_debuginfod(state, answer);
 	/* Reads every account afresh, which the fill levels then use. */
 	answer->losses = losses_of_state(state, &answer->loss_count);
 	error = answer->losses ? fill_maps(state, answer) : -ENOMEM;

@@ -311,6 +311,18 @@ def test_leaks_says_plainly_that_there_is_none(fake):
     assert "12 sites are steady or caches: --all shows them" in text
 
 
+def test_leaks_says_that_names_are_still_to_come(fake):
+    fake.answers[REQUESTS["leaks"]] = account([site("leak", 1 << 20)], pending_frames=1234)
+    text = ctl(fake, *COMMANDS["leaks"]).stdout
+    assert "of 1,234 frames they are still being looked up: ask again" in text
+    fake.answers[REQUESTS["leaks"]] = account([site("leak", 1 << 20)], pending_frames=0)
+    assert "looked up" not in ctl(fake, *COMMANDS["leaks"]).stdout
+
+
+def test_status_says_how_many_names_are_still_to_come(fake):
+    assert "of 12 frames still to be looked up" in ctl(fake, *COMMANDS["status"]).stdout
+
+
 def test_leaks_says_when_growth_is_no_proof_yet(fake):
     fake.answers[REQUESTS["leaks"]] = account([site("growing", 1 << 20)])
     first = ctl(fake, *COMMANDS["leaks"]).stdout.splitlines()[0]

@@ -73,6 +73,14 @@ def test_help_fits_a_terminal(fake, command):
     assert f"\n  {command} " in ctl(fake, "--help").stdout
 
 
+@pytest.mark.parametrize("command", [["export", "--format", "folded"], ["flame"]])
+def test_names_that_are_still_to_come_are_told_of(fake, folder, command):
+    fake.answers[STACKS] = account(copy.deepcopy(SITES), pending_frames=7)
+    result = ctl(fake, *command, "--pid", "4242", "-o", folder / "made.svg")
+    assert result.returncode == 0
+    assert "of 7 frames are still being looked up" in result.stderr
+
+
 @pytest.mark.parametrize("arguments, named", [
     (["export", "--pid", "1"], "--format FORMAT is missing"),
     (["export", "--pid", "1", "--format", "pdf"], "folded or speedscope"),

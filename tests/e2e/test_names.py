@@ -6,32 +6,10 @@ import shutil
 import subprocess
 
 from harness import paths
+from harness.debug_files import build_id, line_of, stripped
 from harness.wait import eventually_passes
 
-SOURCES = pathlib.Path(__file__).parent.parent / "programs"
-
-
-def line_of(source, text):
-    """The number of the one line of a program's source with this text."""
-    lines = (SOURCES / source).read_text(encoding="utf-8").splitlines()
-    [number] = [number for number, line in enumerate(lines, 1) if text in line]
-    return number
-
-
-def stripped(name, folder):
-    """A stripped copy of a program, and beside it its debug information."""
-    program, debug = folder / name, folder / f"{name}.debug"
-    shutil.copy(paths.PROGRAMS / name, program)
-    for command in (["objcopy", "--only-keep-debug", program, debug],
-                    ["objcopy", "--strip-all", program]):
-        subprocess.run(command, check=True, timeout=60)
-    return program, debug
-
-
-def build_id(program):
-    notes = subprocess.run(["readelf", "-n", program], capture_output=True, text=True, check=True,
-                           timeout=60).stdout
-    return notes.split("Build ID: ")[1].split()[0]
+NODE = "/usr/bin/node"
 
 
 def innermost(daemon, pid):
@@ -136,6 +114,44 @@ def test_compiled_code_is_named_by_its_map(daemon, run):
     finally:
         pathlib.Path(f"/tmp/perf-{program.pid}.map").unlink(missing_ok=True)
     assert program.end() == 0
+
+
+def test_compiled_code_is_named_by_its_dump_with_lines(daemon, run):
+    """It says more than a map of the same code, which is there too."""
+    program = run("jit")
+    program.tell("open_dump 1")
+    try:
+        daemon.watch(program)
+        program.tell("run_dumped 50")
+
+        def check():
+            site = compiled_site(daemon, program.pid)
+            frame = site["stack"][0]
+            assert frame["function"] == "dumped::allocate(int) [tier 3]"
+            assert (frame["file"], frame["line"]) == ("compiled.script", 42)
+            assert site["outstanding_objects"] == 50
+
+        eventually_passes(check)
+    finally:
+        for name in (f"perf-{program.pid}.map", f"jit-{program.pid}.dump"):
+            (pathlib.Path("/tmp") / name).unlink(missing_ok=True)
+    assert program.end() == 0
+
+
+def test_functions_of_node_are_named_by_its_dump(daemon, run, tmp_path):
+    """Node writes its dump where it works, and in pieces of two megabytes."""
+    program = run("/usr/bin/env", "--chdir", tmp_path, NODE, "--perf-prof",
+                  paths.SCRIPTS / "compiled.js")
+    daemon.ctl("watch", "--force", "--pid", program.pid, "--exact")
+    program.tell("keep")
+
+    def check():
+        functions = {frame["function"] for site in daemon.sites(program.pid)
+                     for frame in site["stack"] if frame["module"] is None}
+        assert any(function and "keepBuffers" in function and "compiled.js" in function
+                   for function in functions)
+
+    eventually_passes(check, seconds=20)
 
 
 def test_a_container_knows_itself_by_another_pid(daemon, run):

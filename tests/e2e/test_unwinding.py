@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from harness import paths
+from harness import paths, process
 from harness.compare import assert_exact
 from harness.return_probe import ReturnProbe
 from harness.wait import eventually

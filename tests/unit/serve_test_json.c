@@ -319,9 +319,15 @@ static void test_status_and_doctor_have_the_documented_fields(void **state)
 		      "version start_time uptime_seconds backend attach_backends_tried "
 		      "targets targets_max targets_reporting "
 		      "cpu_seconds rss_bytes bpf_memory_bytes symbol_cache_bytes naming unwind "
-		      "oom_kills_total ended_over_budget_total intervals_raised_total "
+		      "debuginfod oom_kills_total ended_over_budget_total intervals_raised_total "
 		      "events_total maps losses");
 	assert_fields(first(status, "attach_backends_tried"), "name works reason");
+	assert_fields(get(status, "naming"),
+		      "waiting_frames named_frames_total dropped_frames_total "
+		      "pending_frames_total cpu_seconds_total");
+	assert_fields(get(status, "debuginfod"),
+		      "configured queued found_total not_found_total failed_total refused_total "
+		      "dropped_total received_bytes_total cache_bytes cache_bytes_max");
 	assert_fields(get(status, "maps"), "blocks");
 	assert_fields(get(get(status, "maps"), "blocks"), "used max");
 	assert_fields(doctor, "healthy checks costs_ns");

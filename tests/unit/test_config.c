@@ -53,6 +53,9 @@ static void test_defaults_are_those_of_the_contract(void **state)
 	assert_int_equal(config.targets_max, 64);
 	assert_int_equal(config.ring_buffer_bytes, 4 << 20);
 	assert_int_equal(config.symbol_cache_bytes, 16 << 20);
+	assert_string_equal(config.debuginfod_urls, "");
+	assert_int_equal(config.debuginfod_cache_bytes, 1 << 30);
+	assert_int_equal(config.debuginfod_seconds, 90);
 	assert_int_equal(config.ended_targets_max, 16);
 	assert_int_equal(config.ooms_max, 64);
 	assert_int_equal(config.metrics_processes_max, 20);
@@ -82,6 +85,9 @@ static void test_every_key_is_read(void **state)
 			       "targets_max = 1024\n"
 			       "ring_buffer = 64k\n"
 			       "symbol_cache = 2 GiB\n"
+			       "debuginfod_urls = http://a.example:8002 https://b.example/x # two\n"
+			       "debuginfod_cache = 1MiB\n"
+			       "debuginfod_seconds = 3600\n"
 			       "ended_targets_max = 0\n"
 			       "ooms_max = 1\n"
 			       "#ooms_max = 2\n"
@@ -103,6 +109,9 @@ static void test_every_key_is_read(void **state)
 	assert_int_equal(config.targets_max, 1024);
 	assert_int_equal(config.ring_buffer_bytes, 65536);
 	assert_int_equal(config.symbol_cache_bytes, UINT64_C(2) << 30);
+	assert_string_equal(config.debuginfod_urls, "http://a.example:8002 https://b.example/x");
+	assert_int_equal(config.debuginfod_cache_bytes, 1 << 20);
+	assert_int_equal(config.debuginfod_seconds, 3600);
 	assert_int_equal(config.ended_targets_max, 0);
 	assert_int_equal(config.ooms_max, 1);
 	assert_int_equal(config.metrics_processes_max, 7);
@@ -184,8 +193,29 @@ static void test_unknown_key_suggests_the_nearest(void **state)
 		     "state_dir, log_level, sampling_interval, attach_backend, "
 		     "budget_by_hand_percent, budget_by_policy_percent, retry_seconds, "
 		     "blocks_max, sites_max, "
-		     "targets_max, ring_buffer, symbol_cache, unwind_tables, ended_targets_max, "
+		     "targets_max, ring_buffer, symbol_cache, unwind_tables, "
+		     "debuginfod_urls, debuginfod_cache, debuginfod_seconds, ended_targets_max, "
 		     "ooms_max, metrics_processes_max)");
+}
+
+static void test_servers_are_urls_without_passwords(void **state)
+{
+	static const char *const bad[] = {"debuginfod.example",
+					  "ftp://a.example",
+					  "http://",
+					  "http:///x",
+					  "http://u:p@a.example",
+					  "http://a.example b",
+					  "http://a.example\thttp://b"};
+	struct config config;
+	struct config_error error;
+
+	(void)state;
+	config_set_defaults(&config);
+	assert_int_equal(config_set(&config, "debuginfod_urls", "", &error), 0);
+	assert_int_equal(config_set(&config, "debuginfod_urls", "http://[::1]:1/", &error), 0);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(config_set(&config, "debuginfod_urls", bad[i], &error), -EINVAL);
 }
 
 static void test_key_set_twice_is_refused(void **state)
@@ -387,6 +417,7 @@ int main(void)
 		cmocka_unit_test(test_error_says_the_allowed_range),
 		cmocka_unit_test(test_path_that_does_not_fit_is_refused),
 		cmocka_unit_test(test_unknown_key_suggests_the_nearest),
+		cmocka_unit_test(test_servers_are_urls_without_passwords),
 		cmocka_unit_test(test_key_set_twice_is_refused),
 		cmocka_unit_test(test_listen_takes_addresses_and_none),
 		cmocka_unit_test(test_sizes_have_units_of_1024),

@@ -50,6 +50,9 @@ static void test_every_key_of_the_example_is_there_with_its_default(void **state
 	assert_int_equal(example.targets_max, defaults.targets_max);
 	assert_int_equal(example.ring_buffer_bytes, defaults.ring_buffer_bytes);
 	assert_int_equal(example.symbol_cache_bytes, defaults.symbol_cache_bytes);
+	assert_string_equal(example.debuginfod_urls, defaults.debuginfod_urls);
+	assert_int_equal(example.debuginfod_cache_bytes, defaults.debuginfod_cache_bytes);
+	assert_int_equal(example.debuginfod_seconds, defaults.debuginfod_seconds);
 	assert_int_equal(example.ended_targets_max, defaults.ended_targets_max);
 	assert_int_equal(example.ooms_max, defaults.ooms_max);
 	assert_int_equal(example.metrics_processes_max, defaults.metrics_processes_max);

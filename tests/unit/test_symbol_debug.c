@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Names of stripped files: from what they keep packed, and from the debug file they were split off.
  */
+#include "clock.h"
 #include "symbol/debug_file.h"
 #include "symbol/module_private.h"
+#include "symbol/namer.h"
 #include "symbol_program.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <sys/stat.h>
 
 #define CACHE_BYTES (16u << 20)
@@ -384,6 +387,68 @@ static void test_debug_file_may_be_where_another_copy_is(void **state)
 	stripped_remove(&stripped);
 }
 
+static void *run_namer(void *namer)
+{
+	namer_run(namer);
+	return NULL;
+}
+
+/* What is known of the hidden function; asked twice, the second time when all is looked up. */
+static const char *ask_for_hidden(struct namer *namer, struct module *module, uint64_t offset)
+{
+	struct namer_statistics statistics;
+	const char *function = NULL;
+
+	for (int i = 0; i < 2; i++) {
+		struct name_query *query = name_query_new();
+
+		assert_int_equal(name_query_add(query, module, offset), 0);
+		assert_int_equal(namer_ask(namer, query, clock_monotonic_seconds() + 60), 0);
+		function = name_query_find(query, module, offset)->names[0].function;
+		name_query_free(query);
+		do {
+			sched_yield();
+			namer_read_statistics(namer, &statistics);
+		} while (statistics.waiting_frames);
+	}
+	return function;
+}
+
+static void test_names_that_are_known_get_better_with_a_debug_file(void **state)
+{
+	struct module_cache *cache = module_cache_new(CACHE_BYTES, 8);
+	struct module *module, *copy_module;
+	struct stripped stripped, copy;
+	struct namer *namer = namer_new(10);
+	const char *function;
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(pthread_create(&thread, NULL, run_namer, namer), 0);
+	stripped_build(&stripped, BUILD "sha1");
+	module = get_module(cache, &stripped, "/opt/program");
+	assert_null(ask_for_hidden(namer, module, stripped.hidden));
+
+	copy = stripped;
+	run_command("cd %s && cp program copy", stripped.program.directory);
+	install_by_build_id(&stripped, "debug");
+	snprintf(copy.program.path, sizeof(copy.program.path), "%s/copy",
+		 stripped.program.directory);
+	copy_module = get_module(cache, &copy, "/opt/program");
+	assert_ptr_equal(module, copy_module);
+	function = ask_for_hidden(namer, module, stripped.hidden);
+	assert_non_null(function);
+	assert_string_equal(function, "hidden");
+
+	namer_stop(namer);
+	pthread_join(thread, NULL);
+	namer_free(namer);
+	module_release(module);
+	module_release(copy_module);
+	module_cache_free(cache);
+	stripped_remove(&stripped);
+}
+
 static void test_names_of_a_debug_file_survive_eviction(void **state)
 {
 	struct module_cache *cache = module_cache_new(80000, 8);
@@ -481,6 +546,7 @@ int main(void)
 		cmocka_unit_test(test_debug_file_that_the_owner_may_not_read_stays_secret),
 		cmocka_unit_test(test_places_that_are_no_files_do_no_harm),
 		cmocka_unit_test(test_debug_file_may_be_where_another_copy_is),
+		cmocka_unit_test(test_names_that_are_known_get_better_with_a_debug_file),
 		cmocka_unit_test(test_names_of_a_debug_file_survive_eviction),
 		cmocka_unit_test(test_names_of_a_debug_file_that_has_gone_are_found),
 		cmocka_unit_test(test_debug_links_are_taken_apart),

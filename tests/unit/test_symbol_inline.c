@@ -146,6 +146,68 @@ static void test_inlined_functions_are_found_in_a_debug_file(void **state)
 				   "objcopy --strip-all --add-gnu-debuglink=program.debug program");
 }
 
+/* dwz moves what several files have in common to a file of its own; here, all that it can. */
+#define SHARE(options, name) \
+	"cp " name " copy && dwz " options " -m common.debug " name " copy && rm copy"
+#define SPLIT                                                 \
+	"objcopy --only-keep-debug program program.debug && " \
+	"objcopy --strip-all --add-gnu-debuglink=program.debug program"
+
+static void test_inlined_functions_are_named_by_the_file_that_they_share(void **state)
+{
+	(void)state;
+	assert_build_is_understood("gcc -O2 -g" LINKED, SHARE("", "program"));
+	assert_build_is_understood("gcc -O2 -gdwarf-4" LINKED, SHARE("", "program"));
+	assert_build_is_understood("gcc -O2 -g" LINKED, SHARE("--dwarf-5", "program"));
+	assert_build_is_understood("gcc -O2 -g" LINKED, SPLIT " && " SHARE("", "program.debug"));
+	/* By its absolute path, from wherever it is. */
+	assert_build_is_understood("gcc -O2 -g" LINKED,
+				   SHARE("-M $PWD/shared/common.debug",
+					 "program") " && "
+						    "mkdir shared && mv common.debug shared");
+	/* Distributions compress it. */
+	assert_build_is_understood(
+		"gcc -O2 -g" LINKED,
+		SHARE("", "program") " && "
+				     "objcopy --compress-debug-sections common.debug");
+}
+
+/* Without names for what was inlined there is the function that has code of its own. */
+static void assert_file_is_not_used(const char *after)
+{
+	struct module_cache *cache = module_cache_new(CACHE_BYTES, 8);
+	struct symbol_frames frames;
+	struct program program;
+	struct module *module;
+	uint64_t inside;
+
+	program_build(&program, "c", source, "gcc -O2 -g" LINKED);
+	program_start(&program);
+	inside = program_number(&program);
+	program_number(&program);
+	program_stop(&program);
+	run_command("cd %s && %s && %s", program.directory, SHARE("", "program"), after);
+	module = get_module(cache, program.path);
+	assert_int_equal(module_symbolize_inlined(module, inside - 1, &frames), 0);
+	assert_int_equal(frames.count, 1);
+	assert_frame(&frames, 0, "outer", 15);
+	module_release(module);
+	module_cache_free(cache);
+	program_remove(&program);
+}
+
+static void test_a_shared_file_that_is_missing_or_another_is_not_used(void **state)
+{
+	(void)state;
+	assert_file_is_not_used("rm common.debug");
+	assert_file_is_not_used("gcc -O1 -g -o other program.c && cp other other2 && "
+				"dwz -m common.debug other other2");
+	assert_file_is_not_used("objcopy --remove-section=.note.gnu.build-id common.debug");
+	assert_file_is_not_used("chmod g+w common.debug");
+	assert_file_is_not_used("mv common.debug real && ln -s $PWD/missing common.debug");
+	assert_file_is_not_used("cp program common.debug");
+}
+
 static void test_without_debug_information_there_is_the_function_alone(void **state)
 {
 	struct module_cache *cache = module_cache_new(CACHE_BYTES, 8);
@@ -250,6 +312,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_inlined_functions_are_named_however_it_was_built),
 		cmocka_unit_test(test_inlined_functions_are_found_in_a_debug_file),
+		cmocka_unit_test(test_inlined_functions_are_named_by_the_file_that_they_share),
+		cmocka_unit_test(test_a_shared_file_that_is_missing_or_another_is_not_used),
 		cmocka_unit_test(test_without_debug_information_there_is_the_function_alone),
 		cmocka_unit_test(test_of_very_deep_ones_the_innermost_are_kept),
 		cmocka_unit_test(test_cxx_methods_are_demangled),

@@ -371,6 +371,40 @@ static void test_nobody_waits_any_longer_once_it_ends(void **state)
 	fixture_close(&fixture);
 }
 
+/* Of a cache that knows nothing yet. What somebody leaves behind is still looked up. */
+static void ask_and_go(const struct program *object, const struct fixture *offsets,
+		       double patience_seconds)
+{
+	struct fixture fixture = *offsets;
+	struct name_query *query;
+
+	fixture.cache = module_cache_new(CACHE_BYTES, 1);
+	fixture.module = get_module(fixture.cache, object->path);
+	fixture.namer = namer_new(FUNCTIONS);
+	start_thread(&fixture);
+	query = ask_for(&fixture, FUNCTIONS);
+	namer_ask(fixture.namer, query, clock_monotonic_seconds() + patience_seconds);
+	for (size_t i = 0; i < query->set.count; i++)
+		if (query->set.frames[i].state == SYMBOL_COMPLETE)
+			assert_named(query, &fixture, i);
+	name_query_free(query);
+	stop_thread(&fixture);
+	namer_free(fixture.namer);
+	module_release(fixture.module);
+	module_cache_free(fixture.cache);
+}
+
+static void test_who_goes_while_names_are_being_found_may_do_so_at_any_time(void **state)
+{
+	struct fixture fixture;
+
+	(void)state;
+	fixture_open(&fixture, 1, 1);
+	for (int i = 0; i < 100; i++)
+		ask_and_go(&fixture.object, &fixture, i * 0.0003);
+	fixture_close(&fixture);
+}
+
 #define ASKERS 4
 
 struct asker {
@@ -392,23 +426,23 @@ static bool is_right(const struct fixture *fixture, const struct named_frame *fr
 	       (frame->state == SYMBOL_FUNCTION_ALONE || frame->names[0].line == index + 1);
 }
 
-/* Some don't wait, some a little, and some as long as it takes. */
+/* Some don't wait, some go while their names are being found, and some wait for them all. */
 static void *ask_often(void *context)
 {
-	static const double patience_seconds[] = {0, 0.0005, FAR_SECONDS};
 	struct asker *asker = context;
 	struct fixture *fixture = asker->fixture;
 
 	for (int i = 0; i < 60; i++) {
 		struct name_query *query = name_query_new();
-		double until = clock_monotonic_seconds() + patience_seconds[i % 3];
+		double patience_seconds = i % 8 ? 0.0001 * (i % 8) : FAR_SECONDS;
+		double until = clock_monotonic_seconds() + (i % 16 ? patience_seconds : 0);
 
-		for (int j = 0; j < 40; j++)
+		for (int j = 0; j < 200; j++)
 			name_query_add(
 				query, fixture->module,
 				offset_of(fixture, (uint64_t)rand_r(&asker->seed) % FUNCTIONS));
 		namer_want(fixture->namer, fixture->module, offset_of(fixture, (uint64_t)i));
-		asker->wrong += namer_ask(fixture->namer, query, until) && i % 3 == 2;
+		asker->wrong += namer_ask(fixture->namer, query, until) && i % 16 == 8;
 		for (size_t j = 0; j < query->set.count; j++)
 			asker->wrong += !is_right(fixture, &query->set.frames[j]);
 		name_query_free(query);
@@ -451,6 +485,7 @@ int main(void)
 		cmocka_unit_test(test_names_that_come_too_late_are_there_the_next_time),
 		cmocka_unit_test(test_others_are_not_held_up_by_a_file_that_takes_long),
 		cmocka_unit_test(test_nobody_waits_any_longer_once_it_ends),
+		cmocka_unit_test(test_who_goes_while_names_are_being_found_may_do_so_at_any_time),
 		cmocka_unit_test(test_many_ask_at_once_while_the_cache_evicts),
 	};
 
