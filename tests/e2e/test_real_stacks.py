@@ -41,7 +41,8 @@ def test_python_with_numpy_and_pandas(daemon, run):
     daemon.watch(program, "--interval", 256)
     program.tell("run")
     answer = assert_whole(daemon, program.pid, 300)
-    assert {"_PyEval_EvalFrameDefault", "Py_RunMain", "_start"} <= functions_of(answer)
+    assert {"fit", "run", "main", "<module>"} <= functions_of(answer)
+    assert answer["python"]["stacks_to_root"] >= WHOLE_MIN * answer["python"]["stacks_taken"] > 0
 
 
 def test_redis(daemon, closing):
