@@ -14,6 +14,7 @@ static const struct {
 } subcommands[] = {
 	{"leaks", leaks_main, "Names the code that leaks in a process"},
 	{"watch", watch_main, "Watches a process until it is unwatched"},
+	{"run", run_main, "Starts a program that is watched from its first instruction"},
 	{"unwatch", unwatch_main, "Ends the watch of a process"},
 	{"targets", targets_main, "Lists the watched processes and what watching them costs"},
 	{"stacks", stacks_main, "Shows every stack that allocated in a watched process"},
