@@ -20,6 +20,8 @@ static const struct {
 	{"stacks", stacks_main, "Shows every stack that allocated in a watched process"},
 	{"flame", flame_main, "Draws a flame graph of what a watched process holds"},
 	{"export", export_main, "Writes a watched process's stacks for other tools"},
+	{"record", record_main, "Records the memory of a process over time"},
+	{"plot", plot_main, "Draws a recording"},
 	{"ps", ps_main, "Lists processes by resident memory"},
 	{"oom", oom_main, "Shows OOM kills, and what a watched victim held"},
 	{"status", status_main, "Shows the state of memwatchd"},

@@ -44,3 +44,10 @@ int output_file_close(struct output_file *file)
 	free(file->temporary);
 	return failed ? -1 : 0;
 }
+
+void output_file_discard(struct output_file *file)
+{
+	fclose(file->stream);
+	unlink(file->temporary);
+	free(file->temporary);
+}

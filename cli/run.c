@@ -2,6 +2,7 @@
 #include "command.h"
 #include "json.h"
 #include "launch.h"
+#include "recorder.h"
 #include "render.h"
 #include "run_summary.h"
 #include "text.h"
@@ -21,7 +22,10 @@
 #define RUN_EXIT_NOT_FOUND      127
 #define RUN_EXIT_SIGNAL         128
 
-enum { RUN_INTERVAL, RUN_EXACT, RUN_BUDGET, RUN_FORCE, RUN_ANYWAY, RUN_OPTIONS };
+/* Between samples of a recording: programs that are run end sooner than services. */
+#define RUN_RECORD_SECONDS 0.1
+
+enum { RUN_INTERVAL, RUN_EXACT, RUN_BUDGET, RUN_FORCE, RUN_RECORD, RUN_ANYWAY, RUN_OPTIONS };
 
 struct run {
 	const struct options_global *global;
@@ -31,6 +35,7 @@ struct run {
 	sigset_t signals;  /* taken one by one: what is forwarded, and SIGCHLD */
 	sigset_t previous; /* the mask that the program gets */
 	bool is_watched;
+	struct recorder *recorder; /* NULL: none was asked for */
 	struct run_end end;
 };
 
@@ -160,14 +165,52 @@ static bool run_has_ended(struct run *run)
 	return true;
 }
 
+/* For a signal, or until the next sample is due. */
+static int run_await_signal(const struct run *run, siginfo_t *info)
+{
+	double seconds = run->recorder ? recorder_wait_seconds(run->recorder) : 0;
+	struct timespec timeout = {.tv_sec = (time_t)seconds};
+
+	if (!run->recorder)
+		return sigwaitinfo(&run->signals, info);
+	timeout.tv_nsec = (long)((seconds - (double)timeout.tv_sec) * 1e9);
+	return sigtimedwait(&run->signals, info, &timeout);
+}
+
 static void run_wait(struct run *run)
 {
 	while (!run_has_ended(run)) {
 		siginfo_t info;
 
-		if (sigwaitinfo(&run->signals, &info) > 0)
+		if (run->recorder && !recorder_go_on(run->recorder)) {
+			recorder_finish(run->recorder, "exited");
+			run->recorder = NULL;
+			continue;
+		}
+		if (run_await_signal(run, &info) > 0)
 			run_forward(run, &info);
 	}
+	if (run->recorder)
+		recorder_finish(run->recorder, "exited");
+	run->recorder = NULL;
+}
+
+/* Before the program runs, so that it isn't started where it could not be recorded. */
+static int run_begin_recording(struct run *run)
+{
+	const char *slash = strrchr(run->end.name, '/');
+	const struct recorder_options wanted = {
+		.pid = run->launch.pid,
+		.path = run->options[RUN_RECORD].string,
+		.comm = slash && slash[1] ? slash + 1 : run->end.name,
+		.interval_seconds = RUN_RECORD_SECONDS,
+		.has_children = true,
+	};
+	int exit_code = COMMAND_EXIT_FINE;
+
+	if (run->options[RUN_RECORD].is_set)
+		run->recorder = recorder_new(run->client, &wanted, &exit_code);
+	return exit_code;
 }
 
 static void run_reap(struct run *run)
@@ -213,12 +256,16 @@ static int run_program(struct run *run, char **arguments)
 	run_expect_child();
 	run->end.pid = run->launch.pid;
 	exit_code = run_watch(run);
+	if (exit_code == COMMAND_EXIT_FINE)
+		exit_code = run_begin_recording(run);
 	if (exit_code != COMMAND_EXIT_FINE) {
 		launch_abandon(&run->launch);
 		return exit_code;
 	}
 	began_seconds = run_now();
 	error = launch_go(&run->launch);
+	if (error && run->recorder)
+		recorder_finish(run->recorder, "exited");
 	if (error)
 		return run_report_failure(run, -error);
 	run_wait(run);
@@ -249,6 +296,11 @@ int run_main(struct options_global *global, int argc, char **argv)
 		[RUN_EXACT] = OPTION_EXACT,
 		[RUN_BUDGET] = OPTION_BUDGET,
 		[RUN_FORCE] = OPTION_FORCE,
+		[RUN_RECORD] = {.name = "--record",
+				.value_name = "FILE",
+				.kind = OPTION_STRING,
+				.help = "record its memory and that of its children over time, ten "
+					"times a second, for plot"},
 		[RUN_ANYWAY] = {.name = "--anyway",
 				.help = "start the program even if it cannot be watched"},
 	};
