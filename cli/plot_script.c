@@ -57,6 +57,9 @@ void plot_script_quote(FILE *stream, const char *text)
 	for (const char *at = cut; *at; at++) {
 		if (*at == '\'')
 			fputc('\'', stream);
+		/* gnuplot leaves ">" as it is, and "]]>" is no text in XML. */
+		if (*at == '>' && at - cut >= 2 && at[-1] == ']' && at[-2] == ']')
+			fputc(' ', stream);
 		fputc(*at, stream);
 	}
 	fputc('\'', stream);
@@ -129,7 +132,10 @@ static void write_settings(FILE *stream, const struct recording *recording,
 	double highest =
 		fmax(series->rss.bytes, series->has_allocated ? series->outstanding.bytes : 0);
 
-	fputs("set encoding utf8\nset datafile missing '?'\nset key outside right top noenhanced\n"
+	/* gnuplot complains where the locale can't have it; names are ASCII there. */
+	if (text_is_utf8())
+		fputs("set encoding utf8\n", stream);
+	fputs("set datafile missing '?'\nset key outside right top noenhanced\n"
 	      "set grid\nset border 3\nset tics nomirror out\n",
 	      stream);
 	write_quoted(

@@ -18,6 +18,12 @@ static void add_text(cJSON *object, const char *name, const char *text)
 	free(safe);
 }
 
+/* To the millisecond. */
+static void add_seconds(cJSON *object, double seconds)
+{
+	cJSON_AddNumberToObject(object, "seconds", round(seconds * 1000) / 1000);
+}
+
 static void write_line(FILE *stream, cJSON *object)
 {
 	char *text = cJSON_PrintUnformatted(object);
@@ -50,7 +56,7 @@ void recording_write_process(FILE *stream, const struct recording_process *proce
 	cJSON_AddNumberToObject(fields, "pid", process->pid);
 	cJSON_AddNumberToObject(fields, "parent_pid", process->parent_pid);
 	add_text(fields, "comm", process->comm);
-	cJSON_AddNumberToObject(fields, "seconds", process->seconds);
+	add_seconds(fields, process->seconds);
 	write_line(stream, object);
 }
 
@@ -86,7 +92,7 @@ void recording_write_end(FILE *stream, double seconds, const char *reason)
 	cJSON *object = cJSON_CreateObject();
 	cJSON *fields = cJSON_AddObjectToObject(object, "end");
 
-	cJSON_AddNumberToObject(fields, "seconds", seconds);
+	add_seconds(fields, seconds);
 	cJSON_AddStringToObject(fields, "reason", reason);
 	write_line(stream, object);
 }

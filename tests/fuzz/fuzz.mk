@@ -25,6 +25,14 @@ $(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(BUILD)/fuzz/libmemwatch.a
 	$(CLANG) $(CPPFLAGS) $(FUZZ_CFLAGS) -fsanitize=fuzzer -MMD -MP -MF $@.d -o $@ $< \
 		$(BUILD)/fuzz/libmemwatch.a $(DAEMON_LIBS)
 
+# What memwatchctl reads: linked with it, but for its main.
+FUZZ_CLI_OBJECTS := $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(filter-out cli/main.c,$(CLI_SOURCES)) \
+	$(PLAN_SOURCES))
+
+$(BUILD)/fuzz/fuzz_recording: tests/fuzz/fuzz_recording.c $(FUZZ_CLI_OBJECTS)
+	$(CLANG) -Icli $(CPPFLAGS) $(FUZZ_CFLAGS) -fsanitize=fuzzer -MMD -MP -MF $@.d -o $@ $^ \
+		$(CLI_LIBS)
+
 # $(call fuzz_each,OPTIONS): every program in turn; the first crash fails, its input is kept.
 define fuzz_each
 @set -e; for program in $(FUZZ_PROGRAMS); do \
