@@ -8,7 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define TITLE_COLUMNS_MAX 60
+#define TITLE_COLUMNS_MAX 48
 /* Room above the peak for what is written there. */
 #define HEADROOM 1.2
 
@@ -48,22 +48,40 @@ static struct unit seconds_unit(double seconds)
 	return choose_unit(units, seconds / 2);
 }
 
+/*
+ * Within single quotes gnuplot knows nothing but their end. Two of them should stand for one, but
+ * at the start of a string they end it: so there is none in it. To free.
+ */
+static char *without_quotes(const char *text)
+{
+	char *written;
+	size_t bytes;
+	FILE *stream = open_memstream(&written, &bytes);
+
+	if (!stream)
+		text_fail_out_of_memory();
+	for (const char *at = text; *at; at++) {
+		/* gnuplot leaves ">" as it is, and "]]>" is no text in XML. */
+		if (*at == '>' && at - text >= 2 && at[-1] == ']' && at[-2] == ']')
+			fputc(' ', stream);
+		if (*at == '\'')
+			fputs(text_is_utf8() ? "\u2019" : "\\x27", stream);
+		else
+			fputc(*at, stream);
+	}
+	if (fclose(stream))
+		text_fail_out_of_memory();
+	return written;
+}
+
 void plot_script_quote(FILE *stream, const char *text)
 {
-	char *safe = text_escape(text), *cut = text_cut_end(safe, TITLE_COLUMNS_MAX);
+	char *safe = text_escape(text), *inner = without_quotes(safe);
+	char *cut = text_cut_end(inner, TITLE_COLUMNS_MAX);
 
-	/* Within single quotes gnuplot knows one thing only: two of them are one. */
-	fputc('\'', stream);
-	for (const char *at = cut; *at; at++) {
-		if (*at == '\'')
-			fputc('\'', stream);
-		/* gnuplot leaves ">" as it is, and "]]>" is no text in XML. */
-		if (*at == '>' && at - cut >= 2 && at[-1] == ']' && at[-2] == ']')
-			fputc(' ', stream);
-		fputc(*at, stream);
-	}
-	fputc('\'', stream);
+	fprintf(stream, "'%s'", cut);
 	free(safe);
+	free(inner);
 	free(cut);
 }
 

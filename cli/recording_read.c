@@ -15,8 +15,10 @@
 #define LINE_BYTES_MAX ((size_t)1 << 20)
 #define NUMBER_MAX     0x1p63
 #define SECONDS_MAX    1e10
-#define NAME_BYTES_MAX 256
-#define PROCESSES_MAX  1000000
+/* A kernel's thread has 63 bytes, each of which may have become \xNN. The rest isn't shown. */
+#define NAME_BYTES_MAX  256
+#define NAME_LENGTH_MAX 64
+#define PROCESSES_MAX   1000000
 
 struct reading {
 	struct recording *recording;
@@ -85,7 +87,7 @@ static int take_start(struct reading *reading, const cJSON *line)
 	    !read_number(line, "interval_seconds", 0, SECONDS_MAX, &recording->interval_seconds) ||
 	    !comm || strlen(comm) > NAME_BYTES_MAX)
 		return fail(reading, "pid, comm or interval_seconds is missing or cannot be");
-	recording->comm = text_format("%s", comm);
+	recording->comm = text_format("%.*s", NAME_LENGTH_MAX, comm);
 	recording->began = text_format("%.64s", json_string_or(line, "began", ""));
 	return 0;
 }
@@ -95,6 +97,7 @@ static int take_process(struct reading *reading, const cJSON *fields)
 	struct recording *recording = reading->recording;
 	size_t count = recording->process_count;
 	struct recording_process process = {0};
+	char comm[NAME_LENGTH_MAX + 1];
 
 	process.comm = (char *)json_string(fields, "comm");
 	if (!read_id(fields, &process.id) ||
@@ -107,6 +110,8 @@ static int take_process(struct reading *reading, const cJSON *fields)
 		return fail(reading, "the process has an id that does not rise");
 	if (count == PROCESSES_MAX)
 		return fail(reading, "more than %d processes", PROCESSES_MAX);
+	snprintf(comm, sizeof(comm), "%.*s", NAME_LENGTH_MAX, process.comm);
+	process.comm = comm;
 	recording_add_process(recording, &process);
 	return 0;
 }

@@ -42,7 +42,7 @@ void recording_write_start(FILE *stream, const struct recording *recording)
 	cJSON_AddNumberToObject(object, "memwatch_recording", RECORDING_VERSION);
 	cJSON_AddNumberToObject(object, "pid", recording->pid);
 	add_text(object, "comm", recording->comm);
-	cJSON_AddStringToObject(object, "began", recording->began);
+	add_text(object, "began", recording->began);
 	cJSON_AddNumberToObject(object, "interval_seconds", recording->interval_seconds);
 	write_line(stream, object);
 }

@@ -5,7 +5,6 @@ import os
 import pty
 import signal
 import subprocess
-import types
 
 import pytest
 
@@ -45,7 +44,7 @@ print("COUNT", count, flush=True)
 """
 
 
-def run(daemon, *arguments, **options):
+def run_ctl(daemon, *arguments, **options):
     return subprocess.run(daemon.ctl_command("run", *arguments), capture_output=True, text=True,
                           timeout=SECONDS, check=False, **options)
 
@@ -56,25 +55,41 @@ def summary(done):
 
 @pytest.mark.parametrize("name", ["allocators", "allocators_static", "families_jemalloc",
                                   "families_jemalloc_static"])
-def test_every_block_is_accounted_from_the_first(daemon, name):
+def test_every_block_is_accounted_from_the_first(daemon, run, name):
     executable = str(paths.PROGRAMS / name)
-    done = run(daemon, "--json", "--exact", "--force", executable, input="allocate\nexit\n")
-    assert done.returncode == 0
-    truth = json.loads(done.stdout.splitlines()[-1])
-    assert truth["sites"]
-    told = summary(done)
-    assert told["pid"] == truth["pid"]
-    assert told["account"]["ended"] and told["account"]["end_reason"] == "exited"
+    program = run(*daemon.ctl_command("run", "--json", "--exact", "--force", executable))
+    program.tell("allocate")
+    # Linked statically, the C library allocates in the program's name.
+    program.executable = "" if name.endswith("static") else executable
+    assert_exact(daemon, program)
+    assert program.end() == 0
+    told = json.loads(program.process.stderr.read().splitlines()[-1])
+    assert told["pid"] == program.truth["pid"]
     assert told["account"]["complete"], told["account"]
-    assert_exact(daemon, types.SimpleNamespace(truth=truth, pid=truth["pid"],
-                                               executable=executable))
+    assert told["account"]["end_reason"] == "exited"
+    assert told["account"]["outstanding_bytes"] >= sum(
+        site["outstanding_bytes"] for site in program.truth["sites"])
+    assert [site["allocated_bytes"] for site in told["sites_by_allocated"]] == sorted(
+        (site["allocated_bytes"] for site in program.truth["sites"]), reverse=True)[:3]
+    assert_exact(daemon, program)
+
+
+def test_what_ends_at_once_has_its_numbers(daemon):
+    """There may be nothing left of it by which its stacks could be named."""
+    executable = str(paths.PROGRAMS / "allocators")
+    done = run_ctl(daemon, "--json", "--exact", "--force", executable, input="allocate\nexit\n")
+    assert done.returncode == 0
+    sites = json.loads(done.stdout.splitlines()[-1])["sites"]
+    account = summary(done)["account"]
+    for number in ("outstanding_bytes", "outstanding_objects"):
+        assert account[number] == sum(site[number] for site in sites)
 
 
 def test_a_script_is_watched_too(daemon, tmp_path):
     script = tmp_path / "script"
     script.write_text(f"#!{paths.PYTHON}\nkept = bytearray(10_000_000)\nimport os\nos._exit(3)\n")
     script.chmod(0o755)
-    done = run(daemon, "--json", script)
+    done = run_ctl(daemon, "--json", script)
     assert done.returncode == 3
     told = summary(done)
     assert told["account"]["outstanding_bytes"] >= 10_000_000
@@ -93,7 +108,7 @@ def test_a_script_is_watched_too(daemon, tmp_path):
     (["--", "sh", "-c", "exit 5", "--json"], 5),
 ])
 def test_it_ends_as_the_program_does(daemon, command, status):
-    done = run(daemon, *command, stdin=subprocess.DEVNULL)
+    done = run_ctl(daemon, *command, stdin=subprocess.DEVNULL)
     assert done.returncode == status
     assert not done.stdout
     assert ("cannot run" in done.stderr) == (status in (126, 127))
@@ -101,7 +116,7 @@ def test_it_ends_as_the_program_does(daemon, command, status):
 
 def test_input_and_output_pass(daemon):
     text = "x" * 300000
-    done = run(daemon, "sh", "-c", "cat; echo words >&2", input=text)
+    done = run_ctl(daemon, "sh", "-c", "cat; echo words >&2", input=text)
     assert done.stdout == text
     assert done.stderr.startswith("words\n")
     assert "peak RSS" in done.stderr

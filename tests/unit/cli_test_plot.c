@@ -34,8 +34,8 @@ static void test_names_stay_within_their_quotes(void **state)
 {
 	(void)state;
 	assert_quoted("python3", "'python3'");
-	assert_quoted("it's", "'it''s'");
-	assert_quoted("'; system('id') #", "'''; system(''id'') #'");
+	assert_quoted("it's", "'it\\x27s'");
+	assert_quoted("'; system('id') #", "'\\x27; system(\\x27id\\x27) #'");
 	assert_quoted("a\nquit", "'a\\nquit'");
 	assert_quoted("\\", "'\\'");
 	assert_quoted("`id`", "'`id`'");
@@ -108,7 +108,7 @@ static void test_a_script_stacks_its_layers_and_marks_the_peak(void **state)
 	assert_non_null(strstr(script, "set label 1 'peak RSS 3.00 MiB' at 1.5,3 right"));
 	assert_non_null(strstr(script, "set label 2 'peak outstanding 512 KiB' at 1.5,0.5"));
 	assert_non_null(strstr(script, "set ylabel 'MiB'"));
-	assert_non_null(strstr(script, "set title 'x''\\nquit (pid 1), now'"));
+	assert_non_null(strstr(script, "set title 'x\\x27\\nquit (pid 1), now'"));
 	/* The second process lies behind the first, and reaches above it. */
 	assert_true(strstr(script, "using 1:3") < strstr(script, "using 1:2"));
 	assert_null(strstr(script, "\nquit"));
