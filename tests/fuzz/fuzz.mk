@@ -30,7 +30,7 @@ FUZZ_CLI_OBJECTS := $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(filter-out cli/main.c
 	$(PLAN_SOURCES))
 
 $(BUILD)/fuzz/fuzz_recording: tests/fuzz/fuzz_recording.c $(FUZZ_CLI_OBJECTS)
-	$(CLANG) -Icli $(CPPFLAGS) $(FUZZ_CFLAGS) -fsanitize=fuzzer -MMD -MP -MF $@.d -o $@ $^ \
+	$(CLANG) -Icli $(CPPFLAGS) $(FUZZ_CFLAGS) -fsanitize=fuzzer -MMD -MP -MF $@.d -o $@ $(filter %.c %.o,$^) \
 		$(CLI_LIBS)
 
 # $(call fuzz_each,OPTIONS): every program in turn; the first crash fails, its input is kept.
