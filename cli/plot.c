@@ -76,11 +76,11 @@ static int draw(const struct recording *recording, const char *path, enum plot_k
 static int plot(const char *recording_path, const char *path, enum plot_kind kind)
 {
 	struct recording recording = {0};
-	char error[256];
+	struct recording_error error;
 	int exit_code = COMMAND_EXIT_NO;
 
-	if (recording_read(&recording, recording_path, error, sizeof(error)))
-		render_complain("cannot read %s: %s", recording_path, error);
+	if (recording_read(&recording, recording_path, &error))
+		render_complain("cannot read %s: %s", recording_path, error.message);
 	else if (!has_samples(&recording))
 		render_complain("%s has no sample yet", recording_path);
 	else

@@ -25,41 +25,34 @@ static double *find_peaks(const struct recording *recording)
 	return peaks;
 }
 
-static bool is_chosen(const struct plot_series *series, const struct recording_process *process)
+/* The largest of those that are not chosen yet; there is one. */
+static size_t find_largest(const double *peaks, const bool *is_chosen, size_t count)
 {
-	for (size_t i = 0; i < series->layer_count; i++) {
-		if (series->layers[i] == process)
-			return true;
+	size_t best = count;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!is_chosen[i] && (best == count || peaks[i] > peaks[best]))
+			best = i;
 	}
-	return false;
-}
-
-static int compare_births(const void *a, const void *b)
-{
-	const struct recording_process *const *left = a, *const *right = b;
-
-	return (*left)->id < (*right)->id ? -1 : (*left)->id > (*right)->id;
+	return best;
 }
 
 static void choose_layers(struct plot_series *series, const struct recording *recording)
 {
+	size_t count = recording->process_count;
+	bool *is_chosen = calloc(count + 1, sizeof(*is_chosen));
 	double *peaks = find_peaks(recording);
 
-	while (series->layer_count < PLOT_LAYERS_MAX &&
-	       series->layer_count < recording->process_count) {
-		const struct recording_process *best = NULL;
-		double best_bytes = -1;
-
-		for (size_t i = 0; i < recording->process_count; i++) {
-			if (peaks[i] > best_bytes && !is_chosen(series, &recording->processes[i])) {
-				best = &recording->processes[i];
-				best_bytes = peaks[i];
-			}
-		}
-		series->layers[series->layer_count++] = best;
+	if (!is_chosen)
+		text_fail_out_of_memory();
+	for (size_t i = 0; i < count && i < PLOT_LAYERS_MAX; i++)
+		is_chosen[find_largest(peaks, is_chosen, count)] = true;
+	for (size_t i = 0; i < count; i++) {
+		if (is_chosen[i])
+			series->layers[series->layer_count++] = &recording->processes[i];
 	}
-	qsort(series->layers, series->layer_count, sizeof(series->layers[0]), compare_births);
-	series->other_count = recording->process_count - series->layer_count;
+	series->other_count = count - series->layer_count;
+	free(is_chosen);
 	free(peaks);
 }
 

@@ -7,7 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,26 +16,41 @@
 /* As many as a recording tells apart; later ones are not followed. */
 #define PROCESSES_MAX 256
 
+/* Field number of proc(5); after_name is what follows the second field. 0, or -EINVAL. */
+static int parse_field(const char *after_name, int field, uint64_t *number)
+{
+	const char *at = after_name;
+	char *end;
+
+	for (int i = 2; i < field; i++) {
+		at += strcspn(at, " ");
+		at += strspn(at, " ");
+	}
+	errno = 0;
+	*number = strtoull(at, &end, 10);
+	return errno || end == at || *at == '-' ? -EINVAL : 0;
+}
+
 int process_tree_parse_stat(const char *text, struct process_stat *stat)
 {
 	const char *open = strchr(text, '('), *close = strrchr(text, ')');
 	struct process_stat parsed = {0};
-	int parent_pid;
+	uint64_t parent_pid;
 	size_t length;
 
-	if (!open || !close || close < open)
+	if (!open || !close || close < open || close[1] != ' ')
 		return -EINVAL;
-	/* Fields 3, 4, 22 and 24 of proc(5). */
-	if (sscanf(close + 1,
-		   " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d "
-		   "%" SCNu64 " %*u %" SCNu64,
-		   &parsed.state, &parent_pid, &parsed.start_ticks, &parsed.rss_pages) != 4)
+	/* What follows begins with a space: that is field 3 then. */
+	parsed.state = close[2];
+	if (parse_field(close + 1, 4, &parent_pid) || parent_pid > INT_MAX ||
+	    parse_field(close + 1, 22, &parsed.start_ticks) ||
+	    parse_field(close + 1, 24, &parsed.rss_pages))
 		return -EINVAL;
 	length = (size_t)(close - open - 1);
 	if (length >= sizeof(parsed.comm))
 		length = sizeof(parsed.comm) - 1;
 	memcpy(parsed.comm, open + 1, length);
-	parsed.parent_pid = parent_pid;
+	parsed.parent_pid = (pid_t)parent_pid;
 	*stat = parsed;
 	return 0;
 }

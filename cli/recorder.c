@@ -128,10 +128,8 @@ static double read_pss(pid_t pid)
 	snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)pid);
 	file = fopen(path, "re");
 	while (file && isnan(kibibytes) && fgets(line, sizeof(line), file)) {
-		unsigned long long number;
-
-		if (sscanf(line, "Pss: %llu kB", &number) == 1)
-			kibibytes = (double)number;
+		if (strncmp(line, "Pss:", 4) == 0)
+			kibibytes = (double)strtoull(line + 4, NULL, 10);
 	}
 	if (file)
 		fclose(file);

@@ -47,6 +47,10 @@ struct recording {
 	double end_seconds;
 };
 
+struct recording_error {
+	char message[200];
+};
+
 void recording_clear(struct recording *recording);
 
 /* All copy what they are given. A value belongs to the sample that was added last. */
@@ -72,10 +76,10 @@ void recording_thin(struct recording *recording);
  * Fills an empty recording from a file's text. 0, or -1 and why not, to be shown after the file's
  * name; the recording is empty then. A last line that was cut off is no error.
  */
-int recording_parse(struct recording *recording, const char *text, size_t bytes, char *error,
-		    size_t error_bytes);
+int recording_parse(struct recording *recording, const char *text, size_t bytes,
+		    struct recording_error *error);
 /* The same from a file. */
-int recording_read(struct recording *recording, const char *path, char *error, size_t error_bytes);
+int recording_read(struct recording *recording, const char *path, struct recording_error *error);
 
 /* Its lines, each with its end. */
 void recording_write_start(FILE *stream, const struct recording *recording);

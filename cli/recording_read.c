@@ -22,21 +22,20 @@
 
 struct reading {
 	struct recording *recording;
-	char *error;
-	size_t error_bytes, line_number;
+	struct recording_error *error;
+	size_t line_number;
 };
 
 __attribute__((format(printf, 2, 3))) static int fail(const struct reading *reading,
 						      const char *format, ...)
 {
+	char *message = reading->error->message;
+	size_t room = sizeof(reading->error->message);
+	int length = snprintf(message, room, "line %zu: ", reading->line_number);
 	va_list arguments;
-	int length =
-		snprintf(reading->error, reading->error_bytes, "line %zu: ", reading->line_number);
 
 	va_start(arguments, format);
-	if (length > 0 && (size_t)length < reading->error_bytes)
-		vsnprintf(reading->error + length, reading->error_bytes - (size_t)length, format,
-			  arguments);
+	vsnprintf(message + length, room - (size_t)length, format, arguments);
 	va_end(arguments);
 	return -1;
 }
@@ -198,10 +197,10 @@ static int parse_line(struct reading *reading, const char *text, size_t bytes)
 	return result;
 }
 
-int recording_parse(struct recording *recording, const char *text, size_t bytes, char *error,
-		    size_t error_bytes)
+int recording_parse(struct recording *recording, const char *text, size_t bytes,
+		    struct recording_error *error)
 {
-	struct reading reading = {recording, error, error_bytes, 0};
+	struct reading reading = {.recording = recording, .error = error};
 	const char *end = text + bytes, *next;
 	int result = 0;
 
@@ -250,21 +249,22 @@ static char *read_file(const char *path, size_t *bytes)
 	return text;
 }
 
-int recording_read(struct recording *recording, const char *path, char *error, size_t error_bytes)
+int recording_read(struct recording *recording, const char *path, struct recording_error *error)
 {
 	size_t bytes;
 	char *text = read_file(path, &bytes);
 	int result;
 
 	if (!text) {
-		snprintf(error, error_bytes, "%s", strerror(errno));
+		snprintf(error->message, sizeof(error->message), "%s", strerror(errno));
 		return -1;
 	}
 	if (bytes > RECORDING_BYTES_MAX) {
-		snprintf(error, error_bytes, "larger than any recording of memwatchctl record");
+		snprintf(error->message, sizeof(error->message),
+			 "larger than any recording of memwatchctl record");
 		result = -1;
 	} else {
-		result = recording_parse(recording, text, bytes, error, error_bytes);
+		result = recording_parse(recording, text, bytes, error);
 	}
 	free(text);
 	return result;

@@ -17,7 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void check_recording(struct recording *recording)
 {
 	struct recording again = {0};
-	char *text, error[200];
+	char *text;
+	struct recording_error error;
 	size_t bytes, sample_count;
 	FILE *stream;
 
@@ -26,8 +27,7 @@ static void check_recording(struct recording *recording)
 	stream = open_memstream(&text, &bytes);
 	recording_write(stream, recording);
 	fclose(stream);
-	if (recording_parse(&again, text, bytes, error, sizeof(error)) ||
-	    again.sample_count != sample_count)
+	if (recording_parse(&again, text, bytes, &error) || again.sample_count != sample_count)
 		abort();
 	recording_clear(&again);
 	free(text);
@@ -58,12 +58,13 @@ static void check_texts(const char *text, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct recording recording = {0};
-	char *text = malloc(size + 1), error[200];
+	struct recording_error error;
+	char *text = malloc(size + 1);
 
 	memcpy(text, data, size);
 	text[size] = '\0';
 	check_texts(text, size);
-	if (!recording_parse(&recording, text, size, error, sizeof(error)))
+	if (!recording_parse(&recording, text, size, &error))
 		check_recording(&recording);
 	recording_clear(&recording);
 	free(text);

@@ -17,26 +17,26 @@
 	"00Z\",\"interval_seconds\":1}\n"
 #define PROCESS(id)                                                                               \
 	"{\"process\":{\"id\":" #id ",\"pid\":42,\"parent_pid\":1,\"comm\":\"a\",\"seconds\":0}}" \
-				    "\n"
+	"\n"
 #define SAMPLE(seconds, id)                                                                      \
 	"{\"seconds\":" #seconds ",\"missed\":2,\"values\":[{\"id\":" #id ",\"rss_bytes\":4096," \
 	"\"outstanding_bytes\":null,\"allocated_bytes\":7}]}\n"
 
 static int parse(struct recording *recording, const char *text)
 {
-	char error[200];
+	struct recording_error error;
 
 	*recording = (struct recording){0};
-	return recording_parse(recording, text, strlen(text), error, sizeof(error));
+	return recording_parse(recording, text, strlen(text), &error);
 }
 
 static void assert_refused(const char *text, const char *why)
 {
 	struct recording recording = {0};
-	char error[200] = "";
+	struct recording_error error = {""};
 
-	assert_int_equal(recording_parse(&recording, text, strlen(text), error, sizeof(error)), -1);
-	assert_non_null(strstr(error, why));
+	assert_int_equal(recording_parse(&recording, text, strlen(text), &error), -1);
+	assert_non_null(strstr(error.message, why));
 	assert_null(recording.samples);
 	assert_null(recording.comm);
 }
@@ -118,7 +118,8 @@ static void test_what_is_written_is_read(void **state)
 {
 	const struct recording_process process = {.id = 7, .pid = 42, .comm = (char *)"x\"\\\1"};
 	struct recording recording = new_recording(), again = {0};
-	char *text, error[200];
+	char *text;
+	struct recording_error error;
 	size_t bytes;
 	FILE *stream = open_memstream(&text, &bytes);
 
@@ -128,7 +129,7 @@ static void test_what_is_written_is_read(void **state)
 	recording.end_reason = strdup("time");
 	recording_write(stream, &recording);
 	fclose(stream);
-	assert_int_equal(recording_parse(&again, text, bytes, error, sizeof(error)), 0);
+	assert_int_equal(recording_parse(&again, text, bytes, &error), 0);
 	assert_true(again.samples[0].seconds == 0.25);
 	assert_true(again.values[0].rss_bytes == 0x1p53);
 	assert_true(again.values[0].outstanding_bytes == 250);
@@ -173,7 +174,8 @@ static void test_a_file_stays_within_its_bound_and_is_whole_at_any_time(void **s
 {
 	const struct recording_process process = {.id = 0, .pid = 42, .comm = (char *)"x"};
 	struct recording recording = new_recording(), again = {0};
-	char path[] = "/tmp/memwatch-recording-XXXXXX", error[200];
+	char path[] = "/tmp/memwatch-recording-XXXXXX";
+	struct recording_error error;
 	struct recording_file file;
 
 	(void)state;
@@ -185,12 +187,12 @@ static void test_a_file_stays_within_its_bound_and_is_whole_at_any_time(void **s
 		add(&file.recording, i, 0, i == 500 ? 1e9 : 1e6);
 		recording_file_put_sample(&file);
 		assert_true(file.recording.sample_count < 64);
-		assert_int_equal(recording_read(&again, path, error, sizeof(error)), 0);
+		assert_int_equal(recording_read(&again, path, &error), 0);
 		assert_int_equal(again.sample_count, file.recording.sample_count);
 		recording_clear(&again);
 	}
 	assert_int_equal(recording_file_close(&file, 1000, "exited"), 0);
-	assert_int_equal(recording_read(&again, path, error, sizeof(error)), 0);
+	assert_int_equal(recording_read(&again, path, &error), 0);
 	assert_true(again.interval_seconds >= 32);
 	/* The peak is still there, and so is the last moment. */
 	bool has_peak = false;
