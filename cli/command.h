@@ -72,6 +72,9 @@ enum command_exit {
 /* One function per subcommand; argv[0] is its name. All return an exit code. */
 int leaks_main(struct options_global *global, int argc, char **argv);
 int watch_main(struct options_global *global, int argc, char **argv);
+int record_main(struct options_global *global, int argc, char **argv);
+int plot_main(struct options_global *global, int argc, char **argv);
+int run_main(struct options_global *global, int argc, char **argv);
 int unwatch_main(struct options_global *global, int argc, char **argv);
 int targets_main(struct options_global *global, int argc, char **argv);
 int lines_main(struct options_global *global, int argc, char **argv);

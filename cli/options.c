@@ -84,6 +84,8 @@ static void options_print_synopsis(const struct options_line *line, const struct
 		options_print_piece(render, piece, &column);
 		free(piece);
 	}
+	if (line->takes_command)
+		options_print_piece(render, "[--] COMMAND [ARGUMENT...]", &column);
 	render_end_line(render);
 }
 
@@ -299,10 +301,14 @@ bool options_parse(struct options_line *line, struct options_global *global, int
 
 		if (is_option && strcmp(argv[i], "--") == 0) {
 			is_option_possible = false;
+			if (line->takes_command) {
+				i++;
+				break;
+			}
 		} else if (is_option) {
 			if (!options_take(line, global, argc, argv, &i))
 				return false;
-		} else if (!line->command) {
+		} else if (!line->command || line->takes_command) {
 			break;
 		} else if (!options_take_operand(line, argv[i])) {
 			return false;

@@ -61,14 +61,15 @@ struct options_line {
 	size_t option_count;
 	struct option *operands; /* arguments that are no options, in their order: "ID" */
 	size_t operand_count;
+	bool takes_command;     /* what follows the options is another program with its own */
 	void (*print_more)(
 		const struct render *render); /* what --help says beyond options; NULL: nothing */
 };
 
 /*
  * Parses argv[1] and on. True: go on. False: *exit_code says how to end, and help or the reason
- * has been printed. Without a command it stops at the first argument that is no option; *argument
- * (may be NULL) is then its index, or argc.
+ * has been printed. Without a command, or where that takes another one, it stops at the first
+ * argument that is no option; *argument (may be NULL) is then its index, or argc.
  */
 bool options_parse(struct options_line *line, struct options_global *global, int argc, char **argv,
 		   int *argument, int *exit_code);

@@ -48,7 +48,8 @@ int output_file_close(struct output_file *file)
 
 void output_file_discard(struct output_file *file, int error)
 {
-	render_complain("cannot write %s: %s", file->path, strerror(-error));
+	if (error)
+		render_complain("cannot write %s: %s", file->path, strerror(-error));
 	fclose(file->stream);
 	unlink(file->temporary);
 	free(file->temporary);

@@ -175,7 +175,7 @@ void render_labelled(const struct render *render, enum render_style style, const
 	free(safe_label);
 }
 
-void render_json(const char *json)
+void render_json_to(FILE *stream, const char *json)
 {
 	while (*json) {
 		uint32_t code_point;
@@ -183,19 +183,24 @@ void render_json(const char *json)
 
 		if (length ==
 		    0) { /* JSON is UTF-8: the replacement character stands for what isn't */
-			fputs("\\ufffd", stdout);
+			fputs("\\ufffd", stream);
 			json++;
 			continue;
 		}
 		/* Outside of strings JSON has no such characters, save for line breaks and tabs. */
 		if ((code_point < 0x20 && !strchr("\n\r\t", (int)code_point)) ||
 		    (code_point >= 0x7f && code_point < 0xa0))
-			printf("\\u%04x", (unsigned int)code_point);
+			fprintf(stream, "\\u%04x", (unsigned int)code_point);
 		else
-			fwrite(json, 1, length, stdout);
+			fwrite(json, 1, length, stream);
 		json += length;
 	}
-	fputc('\n', stdout);
+	fputc('\n', stream);
+}
+
+void render_json(const char *json)
+{
+	render_json_to(stdout, json);
 }
 
 void render_complain(const char *format, ...)

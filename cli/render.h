@@ -43,6 +43,8 @@ void render_labelled(const struct render *render, enum render_style style, const
 
 /* JSON to stdout, with nothing in it that a terminal would act upon; still the same JSON. */
 void render_json(const char *json);
+/* The same, elsewhere. */
+void render_json_to(FILE *stream, const char *json);
 
 /* "memwatchctl: …" to stderr. */
 void render_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -8,6 +8,7 @@ static void encode_account(struct json *json, const struct answer_target *target
 	json_int64(json, "outstanding_bytes", target->outstanding_bytes);
 	json_double(json, "outstanding_bytes_stderr", target->outstanding_bytes_stderr);
 	json_double(json, "outstanding_objects", target->outstanding_objects);
+	json_uint64(json, "allocated_bytes", target->allocated_bytes);
 	json_uint64(json, "sites", target->sites);
 	json_uint64(json, "blocks", target->blocks);
 	json_uint64(json, "blocks_max", target->blocks_max);

@@ -145,6 +145,7 @@ struct answer_target {
 	int64_t outstanding_bytes;
 	double outstanding_bytes_stderr;
 	double outstanding_objects;
+	uint64_t allocated_bytes; /* since it is watched */
 	uint64_t sites;
 	uint64_t blocks;
 	uint64_t blocks_max; /* its share of the block map now; 0 once ended */

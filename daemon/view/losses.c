@@ -148,7 +148,9 @@ char *losses_explain(const struct account *account)
 		fprintf(out, "%s%s", separator, account->attach_failure);
 		separator = "; ";
 	}
-	if (!account->allocators[0]) {
+	/* Right after an exec its files may not have been looked at yet, and are probed all the
+	 * same. */
+	if (!account->allocators[0] && !account->hits.allocations) {
 		fprintf(out, "%sthe program uses no allocator that memwatch knows", separator);
 		separator = "; ";
 	}

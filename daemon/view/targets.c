@@ -19,6 +19,7 @@ static void fill_numbers(const struct account *account, struct answer_target *an
 	account_read_numbers(account, &total);
 	answer->outstanding_bytes = total.outstanding_bytes;
 	answer->outstanding_objects = total.outstanding_objects;
+	answer->allocated_bytes = total.allocated_bytes;
 	answer->outstanding_bytes_stderr = estimate_account_stderr_bytes(account, &total);
 	for (size_t i = 0; i < account->site_count; i++)
 		answer->sites += site_is_used(account->sites[i]);

@@ -25,13 +25,14 @@ $(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(BUILD)/fuzz/libmemwatch.a
 	$(CLANG) $(CPPFLAGS) $(FUZZ_CFLAGS) -fsanitize=fuzzer -MMD -MP -MF $@.d -o $@ $< \
 		$(BUILD)/fuzz/libmemwatch.a $(DAEMON_LIBS)
 
-# What memwatchctl reads from files, by its own sources.
-FUZZ_CLI_OBJECTS := $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(GROUP_SOURCES) \
-	$(addprefix cli/,groups.c snapshot_file.c json.c render.c text.c))
+# What memwatchctl reads: linked with it, but for its main.
+FUZZ_CLI_OBJECTS := $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(filter-out cli/main.c,$(CLI_SOURCES)) \
+	$(GROUP_SOURCES) $(PLAN_SOURCES))
+FUZZ_CLI_PROGRAMS := $(addprefix $(BUILD)/fuzz/fuzz_,snapshot recording)
 
-$(BUILD)/fuzz/fuzz_snapshot: tests/fuzz/fuzz_snapshot.c $(FUZZ_CLI_OBJECTS)
-	$(CLANG) -Icli $(CPPFLAGS) $(FUZZ_CFLAGS) -fsanitize=fuzzer -MMD -MP -MF $@.d -o $@ $< \
-		$(FUZZ_CLI_OBJECTS) $(CLI_LIBS)
+$(FUZZ_CLI_PROGRAMS): $(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZ_CLI_OBJECTS)
+	$(CLANG) -Icli $(CPPFLAGS) $(FUZZ_CFLAGS) -fsanitize=fuzzer -MMD -MP -MF $@.d -o $@ \
+		$(filter %.c %.o,$^) $(CLI_LIBS)
 
 # $(call fuzz_each,OPTIONS): every program in turn; the first crash fails, its input is kept.
 define fuzz_each

@@ -191,6 +191,28 @@ static void test_what_precedes_the_command_ends_at_it(void **state)
 	assert_true(options_is_json(&fixture.global));
 }
 
+static void test_a_program_to_run_keeps_its_own_options(void **state)
+{
+	struct fixture fixture;
+	char *words[] = {"test", "--pid", "1", "ls", "--all", "--help", NULL};
+	char *divided[] = {"test", "--pid=1", "--", "--json", "--", NULL};
+	int argument = 0;
+
+	(void)state;
+	fixture_reset(&fixture);
+	fixture.line.takes_command = true;
+	assert_true(options_parse(&fixture.line, &fixture.global, 6, words, &argument,
+				  &fixture.exit_code));
+	assert_int_equal(argument, 3);
+	assert_false(fixture.options[ALL].is_set);
+	fixture_reset(&fixture);
+	fixture.line.takes_command = true;
+	assert_true(options_parse(&fixture.line, &fixture.global, 5, divided, &argument,
+				  &fixture.exit_code));
+	assert_int_equal(argument, 3);
+	assert_false(options_is_json(&fixture.global));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -202,6 +224,7 @@ int main(void)
 		cmocka_unit_test(test_an_operand_is_taken_once),
 		cmocka_unit_test(test_help_needs_no_required_option),
 		cmocka_unit_test(test_what_precedes_the_command_ends_at_it),
+		cmocka_unit_test(test_a_program_to_run_keeps_its_own_options),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

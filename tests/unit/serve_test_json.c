@@ -181,7 +181,7 @@ static void test_large_numbers_keep_every_digit(void **state)
 	"pid namespace_pid comm uid start_time watched_seconds provider provider_reason "      \
 	"sampling_interval_bytes ended end_reason end_detail allocators backend leases "       \
 	"persistent retried outstanding_bytes outstanding_bytes_stderr "                       \
-	"outstanding_objects sites blocks blocks_max mappings mapping_bytes "                  \
+	"outstanding_objects allocated_bytes sites blocks blocks_max mappings mapping_bytes "  \
 	"allocator_mapping_bytes "                                                             \
 	"allocation_hits free_hits return_hits failed_allocations unknown_frees missed_frees " \
 	"abandoned_calls nested_calls probes probes_single_stepped "                           \
