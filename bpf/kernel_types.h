@@ -37,6 +37,7 @@ struct mm_struct {
 	unsigned long hiwater_rss;
 	unsigned long total_vm;
 	unsigned long task_size;
+	unsigned long mmap_base;
 };
 
 struct mm_rss_stat {

@@ -14,10 +14,15 @@
 const volatile __u32 possible_cpu_count = 1;
 const volatile __u32 page_size_bytes = 4096;
 
-/* More CPUs than this are not added up: the verifier wants a bound. */
-#define CPUS_MAX 1024
-
 extern const void __per_cpu_offset __ksym __weak;
+
+__noinline __u64 process_cpu_offset(__u32 cpu)
+{
+	__u64 offset = 0;
+
+	bpf_probe_read_kernel(&offset, sizeof(offset), (__u64 *)&__per_cpu_offset + cpu);
+	return offset;
+}
 
 /*
  * Before 6.2 the kernel kept one number a kind; since then a number and a part for each CPU. Each
@@ -45,11 +50,11 @@ static __always_inline void read_percpu_counters(struct mm_struct *mm, __s64 pag
 		parts[kind] = BPF_CORE_READ(counter, counters);
 	}
 	for (__u32 cpu = 0; cpu < CPUS_MAX; cpu++) {
-		__u64 offset = 0;
+		__u64 offset;
 
 		if (cpu >= possible_cpu_count)
 			break;
-		bpf_probe_read_kernel(&offset, sizeof(offset), (__u64 *)&__per_cpu_offset + cpu);
+		offset = process_cpu_offset(cpu);
 		for (int kind = 0; kind < MM_COUNTERS; kind++) {
 			__s32 part = 0;
 

@@ -4,6 +4,7 @@
 #include "memwatch.skel.h"
 #include "probe/load_log.h"
 #include "probe/programs.h"
+#include "probe/rss_profile.h"
 #include "probe/session_call.h"
 #include "probe/usdt_table.h"
 #include "procfs.h"
@@ -31,6 +32,8 @@ struct probe_object {
 	struct probe_limits limits;
 	struct ring_buffer *ring;
 	struct usdt_table *usdt;
+	struct rss_profile *rss;
+	bool has_rss; /* the kernel tells of changes of resident memory */
 	struct shared_map sites, controls, counters, host_counters, last_account;
 	int cpu_count;
 	bool has_safe_allocation;     /* programs may allocate map elements as they run */
@@ -65,6 +68,21 @@ static struct probe_program_table program_table(const struct probe_object *objec
 	}};
 }
 
+static struct rss_profile_pieces rss_pieces(const struct probe_object *object)
+{
+	const struct memwatch_bpf *skeleton = object->skeleton;
+
+	return (struct rss_profile_pieces){
+		.change = skeleton->progs.rss_change,
+		.exec = skeleton->progs.rss_exec,
+		.begin = skeleton->progs.rss_begin_targets,
+		.spaces = skeleton->maps.rss_spaces,
+		.parts = skeleton->maps.rss_parts,
+		.slots = skeleton->maps.rss_slots,
+		.filter = skeleton->maps.rss_filter,
+	};
+}
+
 static void allocate_elements_at_load(struct bpf_map *map)
 {
 	bpf_map__set_map_flags(map, bpf_map__map_flags(map) & ~(uint32_t)BPF_F_NO_PREALLOC);
@@ -74,6 +92,7 @@ static int configure(struct probe_object *object)
 {
 	struct memwatch_bpf *skeleton = object->skeleton;
 	const struct probe_limits *limits = &object->limits;
+	struct rss_profile_pieces rss = rss_pieces(object);
 	uint64_t seed;
 
 	if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
@@ -91,6 +110,8 @@ static int configure(struct probe_object *object)
 	bpf_map__set_max_entries(skeleton->maps.unwind_spaces, limits->targets_max);
 	bpf_map__set_max_entries(skeleton->maps.python_interpreters, limits->targets_max);
 	bpf_map__set_max_entries(skeleton->maps.events, (uint32_t)limits->ring_buffer_bytes);
+	rss_profile_configure(&rss, object->has_rss, limits->targets_max,
+			      (uint32_t)object->cpu_count);
 	if (!object->has_safe_allocation) {
 		allocate_elements_at_load(skeleton->maps.blocks);
 		allocate_elements_at_load(skeleton->maps.site_index);
@@ -205,6 +226,7 @@ static int read_types(struct probe_object *object, struct probe_error *message)
 	/* Before 6.1 the kernel had no allocator for it, and warns of such maps in its log. */
 	object->has_safe_allocation =
 		btf__find_by_name_kind(btf, "bpf_mem_alloc", BTF_KIND_STRUCT) > 0;
+	object->has_rss = rss_profile_is_offered(btf);
 	btf__free(btf);
 	return 0;
 }
@@ -214,6 +236,7 @@ int probe_object_open(const struct probe_limits *limits, const struct probe_back
 {
 	struct probe_object *object = calloc(1, sizeof(*object));
 	struct probe_program_table programs;
+	struct rss_profile_pieces rss;
 	int error;
 
 	if (!object)
@@ -243,7 +266,9 @@ int probe_object_open(const struct probe_limits *limits, const struct probe_back
 		goto out;
 	}
 	object->usdt = usdt_table_new(bpf_map__fd(object->skeleton->maps.usdt_arguments));
-	if (!object->usdt) {
+	rss = rss_pieces(object);
+	object->rss = rss_profile_new(&rss, object->has_rss, limits->targets_max);
+	if (!object->usdt || !object->rss) {
 		error = -ENOMEM;
 		explain_load_error(error, message);
 		goto out;
@@ -276,6 +301,7 @@ void probe_object_close(struct probe_object *object)
 		return;
 	ring_buffer__free(object->ring);
 	usdt_table_free(object->usdt);
+	rss_profile_free(object->rss);
 	unmap_shared(&object->sites);
 	unmap_shared(&object->controls);
 	unmap_shared(&object->counters);
@@ -336,6 +362,11 @@ int probe_object_set_python(const struct probe_object *object, uint32_t slot,
 				   python, BPF_ANY)
 		       ? -errno
 		       : 0;
+}
+
+struct rss_profile *probe_object_rss(const struct probe_object *object)
+{
+	return object->rss;
 }
 
 uint32_t probe_object_new_account(struct probe_object *object)
@@ -399,6 +430,8 @@ void probe_object_hits(const struct probe_object *object, uint32_t slot,
 			hits->idle_returns += parts[cpu].idle_returns;
 			hits->samples += parts[cpu].samples;
 			hits->single_stepped += parts[cpu].single_stepped;
+			hits->rss_changes += parts[cpu].rss_changes;
+			hits->rss_samples += parts[cpu].rss_samples;
 		}
 	}
 	free(parts);

@@ -62,6 +62,10 @@ const struct record_host_counters *probe_object_host_counters(const struct probe
 /* The descriptions of USDT arguments in use; owned by the object. */
 struct usdt_table *probe_object_usdt(const struct probe_object *object);
 
+struct rss_profile;
+/* By it a target's resident memory is followed; owned by the object. */
+struct rss_profile *probe_object_rss(const struct probe_object *object);
+
 /* Descriptors of the unwinder's maps, borrowed (see unwind/store.h). */
 struct probe_unwind_maps {
 	int spaces_fd, chunks_fd, pages_fd, rules_fd;

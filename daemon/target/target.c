@@ -2,6 +2,7 @@
 #include "target/target.h"
 
 #include "clock.h"
+#include "probe/rss_profile.h"
 #include "target/modules.h"
 #include "target/python.h"
 #include "target/unwinding.h"
@@ -232,6 +233,7 @@ int target_watch(struct target_table *table, pid_t pid, uint64_t sampling_interv
 		target_unwatch(table, target);
 		return explain_watch_error(error, (int)pid, message);
 	}
+	rss_profile_follow(probe_object_rss(table->object), target->slot);
 	*watched = target;
 	return 0;
 }
@@ -265,6 +267,7 @@ void target_unwatch(struct target_table *table, struct target *target)
 {
 	control_of(table, target)->is_enabled = 0;
 	probe_object_clear_slot(table->object, (uint32_t)target->identity.pid);
+	rss_profile_leave(probe_object_rss(table->object), target->slot);
 	counters_of(table, target)->account = 0;
 	table->slots[target->slot] = NULL;
 	table->is_draining[target->slot] = true;
