@@ -40,6 +40,11 @@ struct mm_struct {
 	unsigned long mmap_base;
 };
 
+/* A map of one value for each CPU begins with where they are, as a per-CPU address. */
+struct bpf_array {
+	void *pptrs[1];
+};
+
 struct mm_rss_stat {
 	atomic_long_t count[4];
 };

@@ -14,14 +14,39 @@
 const volatile __u32 possible_cpu_count = 1;
 const volatile __u32 page_size_bytes = 4096;
 
-extern const void __per_cpu_offset __ksym __weak;
+/* Nothing is written there: see process_cpu_offset(). */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} cpu_places SEC(".maps");
 
+/* A pointer as a number, which the verifier doesn't make of it. */
+static __always_inline __u64 address_of(void *pointer)
+{
+	__u64 address = 0;
+
+	bpf_probe_read_kernel(&address, sizeof(address), &pointer);
+	return address;
+}
+
+/*
+ * The kernel's table __per_cpu_offset is no symbol where it is built without CONFIG_KALLSYMS_ALL.
+ * But of a map of our own both addresses are known: the per-CPU one, and where that CPU has it.
+ */
 __noinline __u64 process_cpu_offset(__u32 cpu)
 {
-	__u64 offset = 0;
+	__u64 per_cpu_address = 0;
+	__u32 zero = 0;
+	void *place = bpf_map_lookup_percpu_elem(&cpu_places, &zero, cpu);
 
-	bpf_probe_read_kernel(&offset, sizeof(offset), (__u64 *)&__per_cpu_offset + cpu);
-	return offset;
+	if (!place || !bpf_core_field_exists(((struct bpf_array *)0)->pptrs))
+		return 0;
+	bpf_probe_read_kernel(&per_cpu_address, sizeof(per_cpu_address),
+			      (void *)address_of(&cpu_places) +
+				      bpf_core_field_offset(struct bpf_array, pptrs));
+	return per_cpu_address ? address_of(place) - per_cpu_address : 0;
 }
 
 /*

@@ -19,7 +19,8 @@ struct process_memory {
  */
 int process_read_memory(__u64 mm_address, struct process_memory *memory);
 
-/* From an address of the kernel's per-CPU memory to the instance of that CPU. */
+/* From an address of the kernel's per-CPU memory to the instance of that CPU; 0: not known. Only
+ * since 6.2, before which nothing here is counted by CPU. */
 __u64 process_cpu_offset(__u32 cpu);
 
 /* Set at load. */

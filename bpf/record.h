@@ -277,6 +277,7 @@ struct record_target_counters {
 	__u64 reported_bytes;  /* contract probes: sum of all weights; bounds every sum of them */
 	__u64 vanished_probes; /* a debugger took them out; the daemon counts and restores */
 	__u64 rss_sites;       /* made for changes of resident memory; not among sites */
+	__u64 rss_interval_bytes; /* at present */
 	__u64 rss_samples;
 	__u64 rss_samples_to_root; /* of them: the stack was whole */
 	__u64 lost_rss_samples;    /* no thread state, or no site at all */

@@ -34,15 +34,13 @@ static __always_inline void rss_begin_sums(struct rss_part *part)
 	}
 }
 
-/* Returns whether there is no such CPU. */
+/* Returns whether this CPU's count cannot be had. */
 __noinline int rss_begin_part(__u64 mm_address, __u32 slot, __u32 cpu)
 {
 	__u64 element_bytes = bpf_core_type_size(struct percpu_counter);
 	__u32 index = slot * possible_cpu_count + cpu;
 	struct rss_part *part;
 
-	if (cpu >= possible_cpu_count)
-		return 1;
 	part = bpf_map_lookup_elem(&rss_parts, &index);
 	if (!part)
 		return 1;
@@ -50,6 +48,8 @@ __noinline int rss_begin_part(__u64 mm_address, __u32 slot, __u32 cpu)
 	if (!rss_is_counted_by_cpu())
 		return 0;
 	part->cpu_offset = process_cpu_offset(cpu);
+	if (!part->cpu_offset)
+		return 1;
 	for (__u32 kind = 0; kind < RECORD_RSS_KINDS; kind++) {
 		struct percpu_counter *counter =
 			(void *)mm_address + bpf_core_field_offset(struct mm_struct, rss_stat) +
@@ -95,9 +95,10 @@ __noinline int rss_begin(__u64 mm_address, __u32 slot, __u32 pid)
 	before = space->mm;
 	if (before)
 		bpf_map_delete_elem(&rss_slots, &before);
-	for (__u32 cpu = 0; cpu < CPUS_MAX; cpu++)
+	space->mm = 0;
+	for (__u32 cpu = 0; cpu < CPUS_MAX && cpu < possible_cpu_count; cpu++)
 		if (rss_begin_part(mm_address, slot, cpu))
-			break;
+			return 0;
 	for (__u32 kind = 0; kind < RECORD_RSS_KINDS; kind++)
 		space->counted_pages[kind] = rss_is_counted_by_cpu()
 						     ? rss_read_sum(mm_address, kind)
@@ -191,7 +192,7 @@ static __always_inline void rss_book(struct record_site *site, __u32 sum, __u64 
 }
 
 /* Books so many bytes, on the stack that is current. */
-__noinline int rss_sample(__u32 slot, __u32 sum, __u64 bytes)
+__noinline int rss_sample(__u32 slot, __u32 sum, __u64 bytes, __u64 interval_bytes)
 {
 	struct call call = {.slot = slot};
 	struct thread_state *state;
@@ -207,6 +208,7 @@ __noinline int rss_sample(__u32 slot, __u32 sum, __u64 bytes)
 		return 0;
 	COUNT(call.hits->rss_samples);
 	COUNT(call.counters->rss_samples);
+	call.counters->rss_interval_bytes = interval_bytes;
 	state = thread_state_get(&call, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (state)
 		site = site_get(rss_site(&call, state));
@@ -302,7 +304,7 @@ static __always_inline void rss_add(struct record_rss_space *space, struct rss_p
 {
 	__u32 number = RSS_SUM(kind, pages < 0) & (RSS_SUMS - 1);
 	struct rss_sum *sum = &part->sums[number];
-	__u64 bytes = (pages < 0 ? -pages : pages) * page_size_bytes;
+	__u64 bytes = (pages < 0 ? -pages : pages) * page_size_bytes, interval_bytes;
 
 	bytes += sum->bytes;
 	sum->bytes = bytes;
@@ -310,9 +312,9 @@ static __always_inline void rss_add(struct record_rss_space *space, struct rss_p
 		return;
 	sum->bytes = 0;
 	__sync_fetch_and_add(&space->sampled_bytes, bytes);
-	sum->distance_bytes = rss_distance_bytes(bpf_get_prandom_u32(),
-						 rss_interval_bytes(space->sampled_bytes));
-	rss_sample(slot, number, bytes);
+	interval_bytes = rss_interval_bytes(space->sampled_bytes);
+	sum->distance_bytes = rss_distance_bytes(bpf_get_prandom_u32(), interval_bytes);
+	rss_sample(slot, number, bytes, interval_bytes);
 }
 
 static __always_inline void rss_follow(__u64 *ctx, struct mm_struct *mm, __u32 slot, __u32 kind)

@@ -57,6 +57,7 @@ struct account {
 	char attach_failure[200];
 	bool is_contract; /* the process's own samples, see target.h */
 	char contract_refusal[200];
+	const char *rss_refusal; /* static: why there is no RSS profile; NULL: there is */
 	uint64_t probe_count, single_stepped_count;
 };
 

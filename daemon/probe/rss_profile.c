@@ -113,25 +113,14 @@ static void clear_filter(struct rss_profile *profile)
 	}
 }
 
-int rss_profile_follow(struct rss_profile *profile, uint32_t slot)
+/* Whether its memory was found, and is counted in a way that we know. */
+static int check_space(const struct rss_profile *profile, uint32_t slot)
 {
-	int error;
+	struct record_rss_space space;
 
-	if (!profile->is_offered)
-		return -ENOTSUP;
-	if (slot >= profile->slot_count)
-		return -EINVAL;
-	error = attach(profile);
-	if (error)
-		return error;
-	if (!profile->is_followed[slot]) {
-		profile->is_followed[slot] = true;
-		profile->followed_count++;
-	}
-	error = begin(profile);
-	if (error)
-		rss_profile_leave(profile, slot);
-	return error;
+	if (bpf_map_lookup_elem(bpf_map__fd(profile->pieces.spaces), &slot, &space))
+		return -errno;
+	return space.mm ? 0 : -ENOENT;
 }
 
 static void forget_space(struct rss_profile *profile, uint32_t slot)
@@ -156,4 +145,26 @@ void rss_profile_leave(struct rss_profile *profile, uint32_t slot)
 		return;
 	detach(profile);
 	clear_filter(profile);
+}
+
+int rss_profile_follow(struct rss_profile *profile, uint32_t slot)
+{
+	int error;
+
+	if (!profile->is_offered)
+		return -ENOTSUP;
+	if (slot >= profile->slot_count)
+		return -EINVAL;
+	error = attach(profile);
+	if (error)
+		return error;
+	if (!profile->is_followed[slot]) {
+		profile->is_followed[slot] = true;
+		profile->followed_count++;
+	}
+	error = begin(profile);
+	error = error ? error : check_space(profile, slot);
+	if (error)
+		rss_profile_leave(profile, slot);
+	return error;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "serve/encode.h"
 
+#include "account/site.h"
+
 static const char *null_if_empty(const char *text)
 {
 	return text && text[0] ? text : NULL;
@@ -26,12 +28,59 @@ static void encode_frame(struct json *json, const struct answer_frame *frame)
 	json_close_object(json);
 }
 
+static const char *kind_of(const struct answer_site *site)
+{
+	if (site->is_rss)
+		return "resident";
+	return site->is_mapping ? "mapping" : "block";
+}
+
+static void encode_rss_kinds(struct json *json, const char *key, const __u64 *bytes)
+{
+	json_open_object(json, key);
+	json_uint64(json, "anonymous", bytes[RECORD_RSS_ANONYMOUS]);
+	json_uint64(json, "file", bytes[RECORD_RSS_FILE]);
+	json_uint64(json, "shared", bytes[RECORD_RSS_SHARED]);
+	json_close_object(json);
+}
+
+static void encode_site_rss(struct json *json, const struct answer_site *site)
+{
+	const struct record_rss *bytes = &site->rss.bytes;
+
+	json_int64(json, "rss_growth_bytes", rss_growth_bytes(bytes));
+	json_uint64(json, "rss_grown_bytes", rss_grown_bytes(bytes));
+	json_uint64(json, "rss_shrunk_bytes", rss_shrunk_bytes(bytes));
+	if (!site->is_rss)
+		return;
+	json_double(json, "rss_growth_bytes_stderr", site->rss.growth_bytes_stderr);
+	encode_rss_kinds(json, "rss_grown_bytes_by_kind", bytes->grown_bytes);
+	encode_rss_kinds(json, "rss_shrunk_bytes_by_kind", bytes->shrunk_bytes);
+}
+
+static void encode_rss(struct json *json, const struct answer_sites *answer)
+{
+	json_open_object(json, "rss_profile");
+	json_bool(json, "available", !answer->rss_refusal);
+	if (answer->rss_refusal)
+		json_string(json, "reason", answer->rss_refusal);
+	json_int64(json, "growth_bytes", rss_growth_bytes(&answer->rss));
+	encode_rss_kinds(json, "grown_bytes_by_kind", answer->rss.grown_bytes);
+	encode_rss_kinds(json, "shrunk_bytes_by_kind", answer->rss.shrunk_bytes);
+	json_uint64(json, "grown_elsewhere_bytes", answer->rss_grown_elsewhere_bytes);
+	json_uint64(json, "shrunk_elsewhere_bytes", answer->rss_shrunk_elsewhere_bytes);
+	json_uint64(json, "interval_bytes", answer->rss_interval_bytes);
+	json_uint64(json, "samples", answer->rss_samples);
+	json_uint64(json, "samples_to_root", answer->rss_samples_to_root);
+	json_close_object(json);
+}
+
 static void encode_site(struct json *json, const struct answer_site *site, bool has_verdict)
 {
 	json_open_object(json, NULL);
 	if (has_verdict)
 		json_string(json, "verdict", verdict_name(site->verdict));
-	json_string(json, "kind", site->is_mapping ? "mapping" : "block");
+	json_string(json, "kind", kind_of(site));
 	json_int64(json, "outstanding_bytes", site->outstanding_bytes);
 	json_double(json, "outstanding_bytes_stderr", site->outstanding_bytes_stderr);
 	json_double(json, "outstanding_objects", site->outstanding_objects);
@@ -39,6 +88,7 @@ static void encode_site(struct json *json, const struct answer_site *site, bool 
 	json_double(json, "allocated_objects", site->allocated_objects);
 	json_uint64(json, "freed_bytes", site->freed_bytes);
 	json_double(json, "freed_objects", site->freed_objects);
+	encode_site_rss(json, site);
 	if (has_verdict)
 		json_double(json, "growth_bytes_per_second", site->growth_bytes_per_second);
 	json_double(json, "oldest_age_seconds", site->oldest_age_seconds);
@@ -85,6 +135,7 @@ void json_sites(struct json *json, const char *key, const struct answer_sites *a
 	json_int64(json, "outstanding_bytes", answer->outstanding_bytes);
 	json_double(json, "outstanding_bytes_stderr", answer->outstanding_bytes_stderr);
 	json_double(json, "outstanding_objects", answer->outstanding_objects);
+	encode_rss(json, answer);
 	json_uint64(json, "sites_total", answer->sites_total);
 	json_uint64(json, "pending_frames", answer->pending_frames);
 	json_open_array(json, "sites");

@@ -37,6 +37,7 @@ struct target {
 	uint64_t probe_count, single_stepped_count;
 	char allocators[64];
 	char attach_failure[200]; /* "" when every probe could be attached */
+	const char *rss_refusal;  /* static: why it has no RSS profile; NULL: it has */
 	bool is_contract;         /* it reports its own samples, and is watched by these alone */
 	/* Why USDT probes by which it would do so are not used; "" when there are none. */
 	char contract_refusal[200];

@@ -24,7 +24,8 @@ struct view_viewer {
 struct view_sites_options {
 	bool has_verdicts; /* leaks; else stacks */
 	bool is_all;       /* leaks: cache and steady too */
-	enum answer_sort sort;
+	enum answer_sort sort; /* RSS lists the sites of resident memory, the others those of
+				  blocks and mappings */
 	bool is_largest_first; /* leaks: by size alone, not by verdict first */
 	size_t top;            /* 0: no limit */
 };
