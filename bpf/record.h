@@ -166,6 +166,9 @@ struct record_rss {
 	__u64 shrunk_bytes[RECORD_RSS_KINDS];
 };
 
+/* Of as many sites as a target may have of allocations, what it may have of these beside. */
+#define RECORD_RSS_SITES_SHIFT 2
+
 /* A target's memory. Written by BPF, read by the daemon. Index: slot. */
 struct record_rss_space {
 	__u64 mm;  /* the kernel's; 0: it isn't followed */

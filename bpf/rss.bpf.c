@@ -20,9 +20,6 @@
 #define PF_IO_WORKER   0x00000010
 #define PF_USER_WORKER 0x00004000
 
-/* Of sites, what a target may have for this. */
-#define RSS_SITES_SHIFT 2
-
 /* ---- Beginning ---- */
 
 static __always_inline void rss_begin_sums(struct rss_part *part)
@@ -167,7 +164,7 @@ static __always_inline __u32 rss_site(const struct call *call, struct thread_sta
 {
 	struct record_target_counters *counters = call->counters;
 	struct site_share share = {.used = &counters->rss_sites,
-				   .max = call->control->sites_max >> RSS_SITES_SHIFT,
+				   .max = call->control->sites_max >> RECORD_RSS_SITES_SHIFT,
 				   .lost = &counters->lost_rss_sites};
 	struct unwind_start start = rss_where();
 	__u64 hash = unwind_take(call, &start, state);

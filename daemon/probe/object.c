@@ -101,9 +101,9 @@ static int configure(struct probe_object *object)
 	skeleton->rodata->page_size_bytes = (uint32_t)sysconf(_SC_PAGESIZE);
 	skeleton->rodata->possible_cpu_count = (uint32_t)object->cpu_count;
 	bpf_map__set_max_entries(skeleton->maps.blocks, limits->blocks_max);
-	bpf_map__set_max_entries(skeleton->maps.sites, limits->sites_max);
-	bpf_map__set_max_entries(skeleton->maps.free_sites, limits->sites_max);
-	bpf_map__set_max_entries(skeleton->maps.site_index, limits->sites_max);
+	bpf_map__set_max_entries(skeleton->maps.sites, probe_object_site_count(object));
+	bpf_map__set_max_entries(skeleton->maps.free_sites, probe_object_site_count(object));
+	bpf_map__set_max_entries(skeleton->maps.site_index, probe_object_site_count(object));
 	bpf_map__set_max_entries(skeleton->maps.target_controls, limits->targets_max);
 	bpf_map__set_max_entries(skeleton->maps.target_counters, limits->targets_max);
 	bpf_map__set_max_entries(skeleton->maps.target_hits, limits->targets_max);
@@ -161,7 +161,7 @@ static int fill_free_sites(struct probe_object *object)
 {
 	int error = 0;
 
-	for (uint32_t number = object->limits.sites_max; number-- > 0 && !error;)
+	for (uint32_t number = probe_object_site_count(object); number-- > 0 && !error;)
 		error = push_free_site(object, number);
 	return error;
 }
@@ -316,6 +316,11 @@ void probe_object_close(struct probe_object *object)
 const struct probe_limits *probe_object_limits(const struct probe_object *object)
 {
 	return &object->limits;
+}
+
+uint32_t probe_object_site_count(const struct probe_object *object)
+{
+	return object->limits.sites_max + (object->limits.sites_max >> RECORD_RSS_SITES_SHIFT);
 }
 
 struct record_site *probe_object_sites(const struct probe_object *object)

@@ -199,6 +199,8 @@ double target_budget_share(const struct target *target);
 /* From now on blocks are sampled at this interval; each that is held keeps its weight. */
 void target_raise_interval(struct target_table *table, struct target *target,
 			   uint64_t interval_bytes);
+/* Ends its RSS profile, as it costs too much. The numbers so far remain. */
+void target_end_rss(struct target_table *table, struct target *target);
 /* Divides the tables of blocks and sites anew among all targets (see target/share.h). */
 void target_table_share(struct target_table *table);
 /* Ends one lease (0: all and the persistent watch). Returns whether anybody still holds it. */
