@@ -39,9 +39,14 @@ __noinline __u64 process_cpu_offset(__u32 cpu)
 {
 	__u64 per_cpu_address = 0;
 	__u32 zero = 0;
-	void *place = bpf_map_lookup_percpu_elem(&cpu_places, &zero, cpu);
+	void *place;
 
-	if (!place || !bpf_core_field_exists(((struct bpf_array *)0)->pptrs))
+	/* Kernels that lack the helper are among these (5.19). */
+	if (bpf_core_field_exists(((struct mm_struct___before_6_2 *)0)->rss_stat.count) ||
+	    !bpf_core_field_exists(((struct bpf_array *)0)->pptrs))
+		return 0;
+	place = bpf_map_lookup_percpu_elem(&cpu_places, &zero, cpu);
+	if (!place)
 		return 0;
 	bpf_probe_read_kernel(&per_cpu_address, sizeof(per_cpu_address),
 			      (void *)address_of(&cpu_places) +
