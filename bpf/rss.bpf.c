@@ -299,10 +299,14 @@ static __always_inline void rss_count_elsewhere(__u32 slot, __s64 pages)
 static __always_inline void rss_add(struct record_rss_space *space, struct rss_part *part,
 				    __u32 slot, __u32 kind, __s64 pages)
 {
-	__u32 number = RSS_SUM(kind, pages < 0) & (RSS_SUMS - 1);
-	struct rss_sum *sum = &part->sums[number];
 	__u64 bytes = (pages < 0 ? -pages : pages) * page_size_bytes, interval_bytes;
+	__u32 number = RSS_SUM(kind, pages < 0);
+	struct rss_sum *sum;
 
+	/* The compiler knows the bound; the verifier of 6.1 has to see it. */
+	asm volatile("" : "+r"(number));
+	number &= RSS_SUMS - 1;
+	sum = &part->sums[number];
 	bytes += sum->bytes;
 	sum->bytes = bytes;
 	if (bytes < sum->distance_bytes)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "probe/object.h"
 
+#include "log.h"
 #include "memwatch.skel.h"
 #include "probe/load_log.h"
 #include "probe/programs.h"
@@ -231,6 +232,21 @@ static int read_types(struct probe_object *object, struct probe_error *message)
 	return 0;
 }
 
+static int load(struct probe_object *object, const struct probe_backend *backend)
+{
+	struct probe_program_table programs;
+	int error;
+
+	memwatch_bpf__destroy(object->skeleton);
+	object->skeleton = memwatch_bpf__open();
+	if (!object->skeleton)
+		return -errno;
+	programs = program_table(object);
+	probe_programs_configure(&programs, backend);
+	error = configure(object);
+	return error ? error : memwatch_bpf__load(object->skeleton);
+}
+
 int probe_object_open(const struct probe_limits *limits, const struct probe_backend *backend,
 		      struct probe_object **opened, struct probe_error *message)
 {
@@ -248,17 +264,19 @@ int probe_object_open(const struct probe_limits *limits, const struct probe_back
 	error = error ? error : read_types(object, message);
 	if (error)
 		goto out;
-	object->skeleton = memwatch_bpf__open();
-	if (!object->skeleton) {
-		error = -errno;
+	error = load(object, backend);
+	/* A kernel whose verifier refuses what is but one answer of many. */
+	if (error && error != -EPERM && error != -ENOMEM && object->has_rss) {
+		log_write(LOG_NOTICE, "BPF programs: once more without the RSS profile");
+		object->has_rss = false;
+		error = load(object, backend);
+	}
+	if (error) {
 		explain_load_error(error, message);
 		goto out;
 	}
 	programs = program_table(object);
-	probe_programs_configure(&programs, backend);
-	error = configure(object);
-	error = error ? error : memwatch_bpf__load(object->skeleton);
-	error = error ? error : map_all_shared(object);
+	error = map_all_shared(object);
 	error = error ? error : fill_free_sites(object);
 	error = error ? error : memwatch_bpf__attach(object->skeleton);
 	if (error) {

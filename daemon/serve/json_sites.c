@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "serve/encode.h"
 
-#include "account/site.h"
-
 static const char *null_if_empty(const char *text)
 {
 	return text && text[0] ? text : NULL;
@@ -46,16 +44,16 @@ static void encode_rss_kinds(struct json *json, const char *key, const __u64 *by
 
 static void encode_site_rss(struct json *json, const struct answer_site *site)
 {
-	const struct record_rss *bytes = &site->rss.bytes;
+	const struct answer_rss *rss = &site->rss;
 
-	json_int64(json, "rss_growth_bytes", rss_growth_bytes(bytes));
-	json_uint64(json, "rss_grown_bytes", rss_grown_bytes(bytes));
-	json_uint64(json, "rss_shrunk_bytes", rss_shrunk_bytes(bytes));
+	json_int64(json, "rss_growth_bytes", rss->growth_bytes);
+	json_uint64(json, "rss_grown_bytes", rss->grown_bytes);
+	json_uint64(json, "rss_shrunk_bytes", rss->shrunk_bytes);
 	if (!site->is_rss)
 		return;
-	json_double(json, "rss_growth_bytes_stderr", site->rss.growth_bytes_stderr);
-	encode_rss_kinds(json, "rss_grown_bytes_by_kind", bytes->grown_bytes);
-	encode_rss_kinds(json, "rss_shrunk_bytes_by_kind", bytes->shrunk_bytes);
+	json_double(json, "rss_growth_bytes_stderr", rss->growth_bytes_stderr);
+	encode_rss_kinds(json, "rss_grown_bytes_by_kind", rss->by_kind.grown_bytes);
+	encode_rss_kinds(json, "rss_shrunk_bytes_by_kind", rss->by_kind.shrunk_bytes);
 }
 
 static void encode_rss(struct json *json, const struct answer_sites *answer)
@@ -64,9 +62,9 @@ static void encode_rss(struct json *json, const struct answer_sites *answer)
 	json_bool(json, "available", !answer->rss_refusal);
 	if (answer->rss_refusal)
 		json_string(json, "reason", answer->rss_refusal);
-	json_int64(json, "growth_bytes", rss_growth_bytes(&answer->rss));
-	encode_rss_kinds(json, "grown_bytes_by_kind", answer->rss.grown_bytes);
-	encode_rss_kinds(json, "shrunk_bytes_by_kind", answer->rss.shrunk_bytes);
+	json_int64(json, "growth_bytes", answer->rss.growth_bytes);
+	encode_rss_kinds(json, "grown_bytes_by_kind", answer->rss.by_kind.grown_bytes);
+	encode_rss_kinds(json, "shrunk_bytes_by_kind", answer->rss.by_kind.shrunk_bytes);
 	json_uint64(json, "grown_elsewhere_bytes", answer->rss_grown_elsewhere_bytes);
 	json_uint64(json, "shrunk_elsewhere_bytes", answer->rss_shrunk_elsewhere_bytes);
 	json_uint64(json, "interval_bytes", answer->rss_interval_bytes);

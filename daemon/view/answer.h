@@ -33,10 +33,12 @@ struct answer_frame {
 	bool is_pending;            /* a later answer may have more names of it */
 };
 
-/* By which resident memory changed, by kind (enum record_rss_kind). */
+/* By which resident memory changed. */
 struct answer_rss {
-	struct record_rss bytes;
-	double growth_bytes_stderr;
+	int64_t growth_bytes; /* what it has grown less what it has shrunk */
+	uint64_t grown_bytes, shrunk_bytes;
+	double growth_bytes_stderr; /* at worst; of a site alone */
+	struct record_rss by_kind;  /* index: enum record_rss_kind */
 };
 
 struct answer_site {
@@ -95,7 +97,7 @@ struct answer_sites {
 	char *end_detail;       /* numbers to it; NULL or "": none */
 	struct answer_cost_control control;
 	const char *rss_refusal; /* static: why there is no RSS profile; NULL: there is */
-	struct record_rss rss;   /* of all sites, listed or not */
+	struct answer_rss rss;   /* of all sites, listed or not */
 	uint64_t rss_interval_bytes; /* between its samples, on average; 0: there was none yet */
 	uint64_t rss_samples, rss_samples_to_root;
 	/* By others than the process's own threads: reclaim, khugepaged… */

@@ -60,6 +60,14 @@ static struct stack *stack_copy(const struct stack *stack)
 	return copy;
 }
 
+static struct answer_rss answer_rss(const struct record_rss *rss)
+{
+	return (struct answer_rss){.growth_bytes = rss_growth_bytes(rss),
+				   .grown_bytes = rss_grown_bytes(rss),
+				   .shrunk_bytes = rss_shrunk_bytes(rss),
+				   .by_kind = *rss};
+}
+
 /* What the site is largest by. */
 static uint64_t sort_key(const struct site_numbers *numbers, enum answer_sort sort)
 {
@@ -85,7 +93,7 @@ static void gather_site(const struct account *account, const struct site *site,
 		.verdict = conclusion.verdict,
 		.is_mapping = site_is_mapping(site),
 		.is_rss = !site_is_used(site) && site_has_rss(site),
-		.rss = {.bytes = numbers.rss},
+		.rss = answer_rss(&numbers.rss),
 		.outstanding_bytes = numbers.outstanding_bytes,
 		.outstanding_bytes_stderr = estimate_site_stderr_bytes(account, site, &numbers),
 		.outstanding_objects = numbers.outstanding_objects,
@@ -159,7 +167,7 @@ static struct answer_sites *gather_head(struct state *state, const struct accoun
 	answer->outstanding_bytes = total.outstanding_bytes;
 	answer->outstanding_objects = total.outstanding_objects;
 	answer->outstanding_bytes_stderr = estimate_account_stderr_bytes(account, &total);
-	answer->rss = total.rss;
+	answer->rss = answer_rss(&total.rss);
 	answer->rss_refusal = account->rss_refusal;
 	answer->rss_interval_bytes = account->counters.rss_interval_bytes;
 	answer->rss_samples = account->counters.rss_samples;
@@ -189,8 +197,8 @@ static bool is_of_kind(const struct site *site, const struct view_sites_options 
 static void gather_select(const struct account *account, const struct view_sites_options *options,
 			  double now, struct gathered_sites *gathered)
 {
-	const struct record_rss *rss = &gathered->answer->rss;
-	uint64_t rss_bytes = rss_grown_bytes(rss) + rss_shrunk_bytes(rss);
+	const struct answer_rss *rss = &gathered->answer->rss;
+	uint64_t rss_bytes = rss->grown_bytes + rss->shrunk_bytes;
 	size_t count = 0, cut;
 
 	for (size_t i = 0; i < account->site_count; i++) {
@@ -201,7 +209,7 @@ static void gather_select(const struct account *account, const struct view_sites
 		gathered->answer->sites_total++;
 		gather_site(account, account->sites[i], options, now, site);
 		site->site.rss.growth_bytes_stderr =
-			estimate_rss_stderr_bytes(account, &site->site.rss.bytes, rss_bytes);
+			estimate_rss_stderr_bytes(account, &site->site.rss.by_kind, rss_bytes);
 		if (!is_listed(&site->site, options)) {
 			free(site->site.reason);
 			continue;

@@ -9,57 +9,18 @@ import pathlib
 import pytest
 
 from harness import paths
+from harness.resident import (BESIDE_BYTES, FUNCTIONS, MIB, SHARE_ERROR, assert_grown_as_touched,
+                              assert_shares, by_function, rss_sites, touched)
 from harness.wait import eventually_passes
 
-MIB = 1 << 20
-# Of what is asserted of shares, in parts of 1.
-SHARE_ERROR = 0.03
-# What programs touch beside, for their stacks and libraries.
-BESIDE_BYTES = MIB
-FUNCTIONS = ("touch_large", "touch_middle", "touch_small", "read_into", "touch_shared", "give_back",
-             "take_down")
-
-
-def rss_sites(daemon, pid):
-    return daemon.get(f"/api/v1/processes/{pid}/stacks?sort=rss&top=0")
-
-
-def by_function(answer, functions, field="rss_grown_bytes"):
-    """Sums by the innermost of these functions; of the rest together under None."""
-    sums = collections.Counter()
-    for site in answer["sites"]:
-        names = [frame["function"] for frame in site["stack"]]
-        sums[next((name for name in names if name in functions), None)] += site[field]
-    return sums
-
-
-def touched(program):
-    return {site["function"]: site["outstanding_bytes"] for site in program.truth["sites"]}
+# What a program touches as it starts.
+START_BYTES = 4 * MIB
 
 
 def anonymous_bytes(pid):
     rollup = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
     return next(int(line.split()[1]) << 10 for line in rollup.splitlines()
                 if line.startswith("Anonymous:"))
-
-
-def assert_shares(found, truth):
-    total, found_total = sum(truth.values()), sum(found.values())
-    assert abs(found_total - total) <= SHARE_ERROR * total + BESIDE_BYTES, (found, truth)
-    for function, size in truth.items():
-        assert abs(found[function] / found_total - size / total) <= SHARE_ERROR, (function, found,
-                                                                                truth)
-
-
-def assert_grown_as_touched(daemon, program):
-    def check():
-        answer = rss_sites(daemon, program.pid)
-        assert answer["rss_profile"]["available"]
-        found = by_function(answer, FUNCTIONS)
-        assert found.pop(None, 0) <= BESIDE_BYTES
-        assert_shares(found, touched(program))
-
-    eventually_passes(check)
 
 
 @pytest.fixture
@@ -145,7 +106,7 @@ def test_a_program_that_is_executed_begins_anew(daemon, run):
     daemon.ctl("watch", "--force", "--pid", program.pid)
     program.tell("go")
     program.tell("touch 100")
-    assert_grown_as_touched(daemon, program)
+    assert_grown_as_touched(daemon, program, START_BYTES)
     assert program.end() == 0
 
 
