@@ -25,7 +25,7 @@ static __always_inline bool block_take(const struct call *call, __u64 address,
 }
 
 /* Global, as is each function here that many ways lead to: the verifier looks at it just once. */
-__noinline int block_count_freed(const struct record_block *block)
+__weak __noinline int block_count_freed(const struct record_block *block)
 {
 	struct record_site *site = block ? site_get(block->site) : NULL;
 
@@ -38,8 +38,8 @@ __noinline int block_count_freed(const struct record_block *block)
  * An address came back that we hold as outstanding. Either a nested call returned it first, then
  * the block is the outer call's; or we missed its free.
  */
-__noinline int block_replace(struct record_target_counters *counters, __u64 address, __u32 account,
-			     __u32 is_inner)
+__weak __noinline int block_replace(struct record_target_counters *counters, __u64 address,
+				    __u32 account, __u32 is_inner)
 {
 	struct record_block_key key = {.address = address, .account = account};
 	struct record_block *found = bpf_map_lookup_elem(&blocks, &key);
@@ -90,20 +90,33 @@ static __always_inline bool block_enter(const struct call *call, struct thread_s
 	return true;
 }
 
+/* The site of the stack that was taken, whose hash is given. */
+static __always_inline __u32 block_site(const struct call *call, struct thread_state *state,
+					__u64 hash)
+{
+	struct record_target_counters *counters = call->counters;
+	struct site_share share = {.used = &counters->sites,
+				   .max = call->control->sites_max,
+				   .lost = &counters->lost_sites};
+
+	return site_find(state, hash, call->slot, call->account, &share, counters);
+}
+
 /* The site of this call's stack: its handle, 0 when there is none. */
 static __always_inline __u32 call_site(const struct call *call, struct thread_state *state)
 {
 	__u64 return_address = PT_REGS_IP(call->ctx), stack_pointer = PT_REGS_SP(call->ctx), hash;
+	struct unwind_start start;
 	__u32 handle;
 
 	/* At an exit it is still on the stack; unreadable, the allocator itself stands for it. */
 	if (call->is_exit && bpf_probe_read_user(&hash, sizeof(hash), (void *)stack_pointer) == 0)
 		return_address = hash;
 	stack_pointer += sizeof(__u64) * call->is_exit;
-	hash = unwind_take(call, return_address, stack_pointer, state);
+	start = unwind_at_return(call, return_address, stack_pointer);
+	hash = unwind_take(call, &start, state);
 	hash = python_take(call, state, hash);
-	handle = site_find(state, hash, call->slot, call->account, call->control->sites_max,
-			   call->counters);
+	handle = block_site(call, state, hash);
 	unwind_count(call, state);
 	return handle;
 }

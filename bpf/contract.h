@@ -120,12 +120,13 @@ static __always_inline bool contract_has_room(const struct call *call,
  */
 static __always_inline __u32 contract_site(const struct call *call, struct thread_state *state)
 {
-	__u64 hash = unwind_take(call, PT_REGS_IP(call->ctx) + 1, PT_REGS_SP(call->ctx), state);
+	struct unwind_start start =
+		unwind_at_return(call, PT_REGS_IP(call->ctx) + 1, PT_REGS_SP(call->ctx));
+	__u64 hash = unwind_take(call, &start, state);
 	__u32 handle;
 
 	hash = python_take(call, state, hash);
-	handle = site_find(state, hash, call->slot, call->account, call->control->sites_max,
-			   call->counters);
+	handle = block_site(call, state, hash);
 	unwind_count(call, state);
 	return handle;
 }

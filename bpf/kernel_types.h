@@ -37,6 +37,12 @@ struct mm_struct {
 	unsigned long hiwater_rss;
 	unsigned long total_vm;
 	unsigned long task_size;
+	unsigned long mmap_base;
+};
+
+/* A map of one value for each CPU begins with where they are, as a per-CPU address. */
+struct bpf_array {
+	void *pptrs[1];
 };
 
 struct mm_rss_stat {

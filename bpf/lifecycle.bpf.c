@@ -76,6 +76,7 @@ int BPF_PROG(target_exec, struct task_struct *task, int old_pid, struct linux_bi
 	counters->overflow_site = 0;
 	counters->blocks = 0;
 	counters->sites = 0;
+	counters->rss_sites = 0;
 	/* The daemon says so too, but blocks are born before it has heard of the exec. */
 	control = bpf_map_lookup_elem(&target_controls, &event.event.slot);
 	if (control)

@@ -14,10 +14,45 @@
 const volatile __u32 possible_cpu_count = 1;
 const volatile __u32 page_size_bytes = 4096;
 
-/* More CPUs than this are not added up: the verifier wants a bound. */
-#define CPUS_MAX 1024
+/* Nothing is written there: see process_cpu_offset(). */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} cpu_places SEC(".maps");
 
-extern const void __per_cpu_offset __ksym __weak;
+/* A pointer as a number, which the verifier doesn't make of it. */
+static __always_inline __u64 address_of(void *pointer)
+{
+	__u64 address = 0;
+
+	bpf_probe_read_kernel(&address, sizeof(address), &pointer);
+	return address;
+}
+
+/*
+ * The kernel's table __per_cpu_offset is no symbol where it is built without CONFIG_KALLSYMS_ALL.
+ * But of a map of our own both addresses are known: the per-CPU one, and where that CPU has it.
+ */
+__noinline __u64 process_cpu_offset(__u32 cpu)
+{
+	__u64 per_cpu_address = 0;
+	__u32 zero = 0;
+	void *place;
+
+	/* Kernels that lack the helper are among these (5.19). */
+	if (bpf_core_field_exists(((struct mm_struct___before_6_2 *)0)->rss_stat.count) ||
+	    !bpf_core_field_exists(((struct bpf_array *)0)->pptrs))
+		return 0;
+	place = bpf_map_lookup_percpu_elem(&cpu_places, &zero, cpu);
+	if (!place)
+		return 0;
+	bpf_probe_read_kernel(&per_cpu_address, sizeof(per_cpu_address),
+			      (void *)address_of(&cpu_places) +
+				      bpf_core_field_offset(struct bpf_array, pptrs));
+	return per_cpu_address ? address_of(place) - per_cpu_address : 0;
+}
 
 /*
  * Before 6.2 the kernel kept one number a kind; since then a number and a part for each CPU. Each
@@ -45,11 +80,11 @@ static __always_inline void read_percpu_counters(struct mm_struct *mm, __s64 pag
 		parts[kind] = BPF_CORE_READ(counter, counters);
 	}
 	for (__u32 cpu = 0; cpu < CPUS_MAX; cpu++) {
-		__u64 offset = 0;
+		__u64 offset;
 
 		if (cpu >= possible_cpu_count)
 			break;
-		bpf_probe_read_kernel(&offset, sizeof(offset), (__u64 *)&__per_cpu_offset + cpu);
+		offset = process_cpu_offset(cpu);
 		for (int kind = 0; kind < MM_COUNTERS; kind++) {
 			__s32 part = 0;
 

@@ -5,6 +5,9 @@
 
 #include "kernel_types.h"
 
+/* More CPUs than this are not added up: the verifier wants a bound. */
+#define CPUS_MAX 1024
+
 /* Resident and swapped bytes by kind (index: MM_FILE and its sisters). */
 struct process_memory {
 	__u64 bytes[MM_COUNTERS];
@@ -16,7 +19,12 @@ struct process_memory {
  */
 int process_read_memory(__u64 mm_address, struct process_memory *memory);
 
+/* From an address of the kernel's per-CPU memory to the instance of that CPU; 0: not known. Only
+ * since 6.2, before which nothing here is counted by CPU. */
+__u64 process_cpu_offset(__u32 cpu);
+
 /* Set at load. */
 extern const volatile __u32 page_size_bytes;
+extern const volatile __u32 possible_cpu_count;
 
 #endif

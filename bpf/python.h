@@ -116,7 +116,7 @@ static __always_inline bool python_is_evaluation(const struct record_python *pyt
  * means: the way through the interpreter, which it speeds up as it goes, makes no difference, but
  * for what the innermost function has called in it.
  */
-__noinline int python_count_calls(struct thread_state *state)
+__weak __noinline int python_count_calls(struct thread_state *state)
 {
 	const struct record_python *python;
 	struct python_walk *walk;
@@ -172,7 +172,7 @@ static __always_inline bool python_enter_thread(struct thread_state *state,
  * Goes to the next state of this thread that has frames, after state->python.thread of
  * state->python.interpreter, or the first one where that is 0. Returns whether there is one.
  */
-__noinline int python_next_state(struct thread_state *state)
+__weak __noinline int python_next_state(struct thread_state *state)
 {
 	const struct record_python *python;
 	__u64 self, found;
@@ -261,7 +261,7 @@ static __always_inline bool python_find_state(struct thread_state *state,
  * Sets state->python.word to the frame that comes next, or to 0 for one that is none of Python's,
  * and goes on to its caller. Returns 0, or 1 when it can't be read.
  */
-__noinline int python_step(struct thread_state *state)
+__weak __noinline int python_step(struct thread_state *state)
 {
 	const struct record_python *python;
 	__u64 frame, code;
@@ -356,7 +356,7 @@ static __always_inline int python_advance(struct thread_state *state)
 }
 
 /* The frames of the stack's calls, and state->python.hash with them. */
-__noinline int python_walk(struct thread_state *state)
+__weak __noinline int python_walk(struct thread_state *state)
 {
 	const struct record_python *python;
 	__u32 slot;

@@ -151,6 +151,34 @@ struct record_block {
 	__u32 generation;
 };
 
+/* ---- Resident memory (bpf/rss.bpf.c) ---- */
+
+enum record_rss_kind {
+	RECORD_RSS_ANONYMOUS,
+	RECORD_RSS_FILE,
+	RECORD_RSS_SHARED, /* tmpfs, memfd, System V */
+	RECORD_RSS_KINDS,
+};
+
+/* By which resident memory changed; estimates, see bpf/rss_interval.h. */
+struct record_rss {
+	__u64 grown_bytes[RECORD_RSS_KINDS];
+	__u64 shrunk_bytes[RECORD_RSS_KINDS];
+};
+
+/* Of as many sites as a target may have of allocations, what it may have of these beside. */
+#define RECORD_RSS_SITES_SHIFT 2
+
+/* A target's memory. Written by BPF, read by the daemon. Index: slot. */
+struct record_rss_space {
+	__u64 mm;  /* the kernel's; 0: it isn't followed */
+	__u32 pid; /* whose threads change it */
+	__u32 zero;
+	/* Pages, as of the last change: what the kernel counts for all CPUs together. */
+	__s64 counted_pages[RECORD_RSS_KINDS];
+	__u64 sampled_bytes; /* grown and shrunk */
+};
+
 struct record_site_key {
 	__u64 stack_hash;
 	__u32 account;
@@ -179,6 +207,7 @@ struct record_site {
 	__s64 generation_bytes[RECORD_GENERATIONS];
 	/* Which generation the bytes above belong to; slot = generation % RECORD_GENERATIONS. */
 	__u32 generation_number[RECORD_GENERATIONS];
+	struct record_rss rss; /* of a stack that touched or gave back memory */
 };
 
 /* ---- Stacks ---- */
@@ -250,6 +279,16 @@ struct record_target_counters {
 	__u64 invalid_samples; /* contract probes: sizes or weights that cannot be, not accounted */
 	__u64 reported_bytes;  /* contract probes: sum of all weights; bounds every sum of them */
 	__u64 vanished_probes; /* a debugger took them out; the daemon counts and restores */
+	__u64 rss_sites;       /* made for changes of resident memory; not among sites */
+	__u64 rss_interval_bytes; /* at present */
+	__u64 rss_samples;
+	__u64 rss_samples_to_root; /* of them: the stack was whole */
+	__u64 lost_rss_samples;    /* no thread state, or no site at all */
+	__u64 lost_rss_sites;      /* samples accounted to the overflow site */
+	/* Of its memory, by others than its own threads: reclaim, khugepaged, ptrace, vfork's child
+	 */
+	__u64 rss_grown_elsewhere_bytes;
+	__u64 rss_shrunk_elsewhere_bytes;
 	__u64 stack_ends[RECORD_STACK_ENDS_COUNT];   /* stacks taken, by enum record_stack_end */
 	__u64 python_ends[RECORD_PYTHON_ENDS_COUNT]; /* by enum record_python_end */
 };
@@ -262,6 +301,8 @@ struct record_target_hits {
 	__u64 idle_returns;   /* of others, whose return probe couldn't be skipped */
 	__u64 samples;        /* blocks sampled, their stacks taken; not counted in exact mode */
 	__u64 single_stepped; /* of all these */
+	__u64 rss_changes;    /* of resident memory */
+	__u64 rss_samples;    /* of them: with a stack */
 };
 
 /* ---- Host: what belongs to no target. One struct, atomic additions. */

@@ -64,17 +64,24 @@ static __always_inline void site_mark_used(__u32 number)
 	}
 }
 
+/* What sites of one kind a target may have. In its counters: */
+struct site_share {
+	__u64 *used;
+	__u64 max;
+	__u64 *lost; /* counts what no site could be made for */
+};
+
 /*
  * Makes the site of a stack not seen before. Returns its handle, 0 when the table is full, or the
- * target's share of it (sites_max).
+ * target's share of it.
  */
-static __always_inline __u32 site_make(const struct record_site_key *key, __u64 sites_max,
-				       struct record_target_counters *counters)
+static __always_inline __u32 site_make(const struct record_site_key *key,
+				       const struct site_share *share)
 {
 	struct record_site *site;
 	__u32 number;
 
-	if (counters->sites >= sites_max)
+	if (*share->used >= share->max)
 		return 0;
 	if (bpf_map_pop_elem(&free_sites, &number))
 		return 0;
@@ -86,7 +93,7 @@ static __always_inline __u32 site_make(const struct record_site_key *key, __u64 
 	site->stack_hash = key->stack_hash;
 	site->first_ns = bpf_ktime_get_ns();
 	if (!bpf_map_update_elem(&site_index, key, &number, BPF_NOEXIST)) {
-		COUNT(counters->sites);
+		COUNT(*share->used);
 		return number + 1;
 	}
 	/* Another thread was faster, or there was no memory for the index. */
@@ -148,7 +155,7 @@ __weak __noinline __u64 site_shorten(struct record_event_stack *stack, __u64 has
  * it is the account's overflow site, so that totals stay right. 0: not even that.
  */
 static __always_inline __u32 site_find(struct thread_state *state, __u64 stack_hash, __u32 slot,
-				       __u32 account, __u64 sites_max,
+				       __u32 account, const struct site_share *share,
 				       struct record_target_counters *counters)
 {
 	struct record_site_key key = {.stack_hash = stack_hash, .account = account};
@@ -156,14 +163,14 @@ static __always_inline __u32 site_find(struct thread_state *state, __u64 stack_h
 	struct record_site *site;
 	__u32 handle;
 
-	if (!found && counters->sites >= sites_max - sites_max / 4) {
+	if (!found && *share->used >= share->max - share->max / 4) {
 		key.stack_hash = site_shorten(&state->stack, stack_hash,
-					      site_frames_max(counters->sites, sites_max));
+					      site_frames_max(*share->used, share->max));
 		found = bpf_map_lookup_elem(&site_index, &key);
 	}
-	handle = found ? *found + 1 : site_make(&key, sites_max, counters);
+	handle = found ? *found + 1 : site_make(&key, share);
 	if (!handle) {
-		COUNT(counters->lost_sites);
+		COUNT(*share->lost);
 		handle = counters->overflow_site;
 	}
 	site = site_get(handle);

@@ -161,7 +161,7 @@ static __always_inline bool unwind_frame_pointer(struct unwind_walk *walk,
  * Goes from the frame of walk->rule to its caller, and finds the rule of that. Returns 0, or 1 when
  * the stack ends here: walk->end says why.
  */
-__noinline int unwind_step(struct unwind_walk *walk)
+__weak __noinline int unwind_step(struct unwind_walk *walk)
 {
 	const struct record_unwind_rule *rule;
 	__u64 cfa, return_address;

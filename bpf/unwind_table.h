@@ -26,7 +26,7 @@ struct {
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__array(values, struct unwind_space_map);
-} unwind_spaces SEC(".maps");
+} unwind_spaces SEC(".maps") __weak;
 
 struct unwind_chunk_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -41,7 +41,7 @@ struct {
 	__uint(max_entries, RECORD_UNWIND_CHUNKS_MAX);
 	__type(key, __u32);
 	__array(values, struct unwind_chunk_map);
-} unwind_chunks SEC(".maps");
+} unwind_chunks SEC(".maps") __weak;
 
 /* Pages of all modules. Written by the daemon. */
 struct {
@@ -49,7 +49,7 @@ struct {
 	__uint(max_entries, RECORD_UNWIND_PAGES_MAX);
 	__type(key, __u32);
 	__type(value, struct record_unwind_page);
-} unwind_pages SEC(".maps");
+} unwind_pages SEC(".maps") __weak;
 
 /* Rules of all modules. Written by the daemon. */
 struct {
@@ -57,7 +57,7 @@ struct {
 	__uint(max_entries, RECORD_UNWIND_RULES_MAX);
 	__type(key, __u32);
 	__type(value, struct record_unwind_rule);
-} unwind_rules SEC(".maps");
+} unwind_rules SEC(".maps") __weak;
 
 #define CACHE_INDEX_BITS 16
 #define CACHE_INDEX_MASK ((1U << CACHE_INDEX_BITS) - 1)
@@ -74,7 +74,7 @@ struct {
 	__uint(max_entries, 1U << CACHE_INDEX_BITS);
 	__type(key, __u32);
 	__type(value, __u64);
-} unwind_cache SEC(".maps");
+} unwind_cache SEC(".maps") __weak;
 
 /*
  * Sets walk->position to the last range that begins at or below the address, if there is one. The
@@ -148,7 +148,7 @@ static __always_inline __u32 unwind_rule_of_range(struct unwind_walk *walk,
  * Searches walk->rule for walk->address. Sets walk->end to why there is none, else leaves it.
  * Returns whether that may be remembered.
  */
-__noinline int unwind_search(struct unwind_walk *walk)
+__weak __noinline int unwind_search(struct unwind_walk *walk)
 {
 	const struct record_unwind_range *range;
 	const struct record_unwind_space *space;

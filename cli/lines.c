@@ -17,7 +17,7 @@
 /* As many as a screen has room for; all with --json. */
 #define LINES_TOP_DEFAULT 30
 /* Narrower terminals show fewer columns. */
-#define LINES_WIDE_COLUMNS 110
+#define LINES_WIDE_COLUMNS 120
 #define LINES_TEXT_COLUMN  15 /* as sites_show_account() has it */
 
 enum {
@@ -42,12 +42,13 @@ static const struct table_column lines_columns[] = {
 	{.title = "OWN", .is_right_aligned = true},
 	{.title = "INCREMENT", .is_right_aligned = true},
 	{.title = "PEAK", .is_right_aligned = true},
+	{.title = "RESIDENT", .is_right_aligned = true},
 	{.title = "ALLOCATED", .is_right_aligned = true},
 	{.title = "OBJECTS", .is_right_aligned = true},
 	{.title = "SOURCE", .gives_way = true},
 };
 
-/* Without ALLOCATED and OBJECTS, so that the source has room. */
+/* Without RESIDENT, ALLOCATED and OBJECTS, so that the source has room. */
 static const struct table_column lines_narrow_columns[] = {
 	{.title = "LINE", .is_right_aligned = true},
 	{.title = "HELD", .is_right_aligned = true},
@@ -100,8 +101,10 @@ static void lines_add_row(struct table *table, const cJSON *line, bool is_narrow
 			       ? text_format("%.0f", json_number(line, "line"))
 			       : text_format("-");
 	char *source = lines_source(line);
-	struct number_text increment = {"-"};
+	struct number_text increment = {"-"}, resident = {"-"};
 
+	if (json_has_number(cumulative, "rss_growth_bytes"))
+		resident = number_change(json_number(cumulative, "rss_growth_bytes"));
 	if (json_has_number(cumulative, "increment_bytes"))
 		increment = number_change(json_number(cumulative, "increment_bytes"));
 	table_add(table, RENDER_PLAIN, number);
@@ -111,6 +114,7 @@ static void lines_add_row(struct table *table, const cJSON *line, bool is_narrow
 	table_add(table, RENDER_PLAIN, increment.text);
 	table_add(table, RENDER_PLAIN, number_bytes(json_number(cumulative, "peak_bytes")).text);
 	if (!is_narrow) {
+		table_add(table, RENDER_PLAIN, resident.text);
 		table_add(table, RENDER_PLAIN,
 			  number_bytes(json_number(cumulative, "allocated_bytes")).text);
 		table_add(table, RENDER_PLAIN,

@@ -176,6 +176,19 @@ static void sites_show_counters(const struct render *render, const cJSON *site)
 	free(objects);
 }
 
+/* "+117 MiB ± 1.20 MiB resident; grown 120 MiB, shrunk 3.00 MiB" */
+static void sites_show_resident(const struct render *render, const cJSON *site)
+{
+	double growth = json_number(site, "rss_growth_bytes");
+
+	render_text(render, RENDER_BOLD, "%s%s %s %s resident", growth < 0 ? "-" : "+",
+		    number_bytes(growth < 0 ? -growth : growth).text, text_plus_minus(),
+		    number_bytes(json_number(site, "rss_growth_bytes_stderr")).text);
+	render_text(render, RENDER_PLAIN, "; grown %s, shrunk %s",
+		    number_bytes(json_number(site, "rss_grown_bytes")).text,
+		    number_bytes(json_number(site, "rss_shrunk_bytes")).text);
+}
+
 /* fold: NULL to show its stack whole. */
 static void sites_show_one(const struct render *render, const cJSON *site, size_t number,
 			   struct stack_fold *fold)
@@ -186,6 +199,8 @@ static void sites_show_one(const struct render *render, const cJSON *site, size_
 	render_text(render, RENDER_PLAIN, "%2zu  ", number);
 	if (json_string(site, "verdict"))
 		sites_show_verdict(render, site);
+	else if (strcmp(json_string_or(site, "kind", "block"), "resident") == 0)
+		sites_show_resident(render, site);
 	else
 		sites_show_counters(render, site);
 	render_end_line(render);

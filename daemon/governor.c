@@ -53,6 +53,20 @@ static void keep_within_share(struct state *state, struct target *target)
 			       "its share of the block map is nearly used up");
 }
 
+/* What a longer interval can't lower: rather than the watch the RSS profile ends. */
+static bool end_rss_profile(struct state *state, struct target *target,
+			    const struct budget_look *look)
+{
+	if (target->rss_refusal || look->rss_seconds < look->probe_seconds / 2)
+		return false;
+	log_write(LOG_NOTICE,
+		  "process %d (%s): its RSS profile ends: the changes of its resident memory are too "
+		  "many for its budget",
+		  (int)target->identity.pid, target->identity.comm);
+	target_end_rss(state->targets, target);
+	return true;
+}
+
 static void keep_within_budget(struct state *state, struct target *target)
 {
 	double share = target_budget_share(target);
@@ -64,6 +78,8 @@ static void keep_within_budget(struct state *state, struct target *target)
 	case BUDGET_GO_ON:
 		break;
 	case BUDGET_LOWER_COST:
+		if (end_rss_profile(state, target, &look))
+			break;
 		if (is_sampled(target))
 			raise_interval(state, target,
 				       budget_raise_interval(target->sampling_interval_bytes, &look,

@@ -21,7 +21,7 @@ struct account_table *account_table_new(struct probe_object *object, struct name
 	table->object = object;
 	table->namer = namer;
 	table->ended_max = ended_max;
-	table->by_number = calloc(probe_object_limits(object)->sites_max, sizeof(struct site *));
+	table->by_number = calloc(probe_object_site_count(object), sizeof(struct site *));
 	table->code_reading = code_reading_new();
 	if (!table->by_number || !table->code_reading) {
 		account_table_free(table);
@@ -76,7 +76,7 @@ struct site *account_site(struct account_table *table, struct account *account, 
 	struct site *site;
 
 	/* An event of an account that was purged while it was under way names another's site. */
-	if (number >= probe_object_limits(table->object)->sites_max ||
+	if (number >= probe_object_site_count(table->object) ||
 	    probe_object_sites(table->object)[number].account != account->number)
 		return NULL;
 	if (table->by_number[number])
@@ -180,7 +180,7 @@ struct account *account_open(struct account_table *table, struct target *target,
  */
 static void table_trim(struct account_table *table)
 {
-	size_t sites_max = probe_object_limits(table->object)->sites_max;
+	size_t sites_max = probe_object_site_count(table->object);
 	size_t ended = 0, ended_sites = 0, kept = 0;
 
 	for (size_t i = 0; i < table->count; i++) {

@@ -62,6 +62,7 @@ struct account {
 	char contract_refusal[200];
 	char python_version[32];  /* "": there is no interpreter */
 	char python_refusal[200]; /* why its frames aren't told; "": they are */
+	const char *rss_refusal;  /* static: why there is no RSS profile; NULL: there is */
 	uint64_t probe_count, single_stepped_count;
 };
 

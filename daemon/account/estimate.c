@@ -36,3 +36,14 @@ double estimate_site_stderr_bytes(const struct account *account, const struct si
 		return 0;
 	return stderr_bytes(numbers->outstanding_variance, account->sampling_interval_bytes);
 }
+
+double estimate_rss_stderr_bytes(const struct account *account, const struct record_rss *rss,
+				 uint64_t total_bytes)
+{
+	double bytes = (double)(rss_grown_bytes(rss) + rss_shrunk_bytes(rss));
+	double share = total_bytes ? bytes / (double)total_bytes : 0;
+	/* It has only grown until now. */
+	double interval_bytes = (double)account->counters.rss_interval_bytes;
+
+	return sqrt(13.0 / 12.0 * interval_bytes * bytes * (share < 1 ? 1 - share : 0));
+}

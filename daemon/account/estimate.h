@@ -13,4 +13,11 @@ double estimate_account_stderr_bytes(const struct account *account,
 double estimate_site_stderr_bytes(const struct account *account, const struct site *site,
 				  const struct site_numbers *numbers);
 
+/*
+ * The same of a site's growth of resident memory, at worst (bpf/rss_interval.h). total: of the
+ * account, all that came and went.
+ */
+double estimate_rss_stderr_bytes(const struct account *account, const struct record_rss *rss,
+				 uint64_t total_bytes);
+
 #endif

@@ -20,6 +20,10 @@ static void add_counters(const struct record_site *counters, struct site_numbers
 	numbers->freed_bytes += counters->freed_bytes;
 	numbers->allocated_objects += allocated;
 	numbers->freed_objects += freed;
+	for (int kind = 0; kind < RECORD_RSS_KINDS; kind++) {
+		numbers->rss.grown_bytes[kind] += counters->rss.grown_bytes[kind];
+		numbers->rss.shrunk_bytes[kind] += counters->rss.shrunk_bytes[kind];
+	}
 }
 
 void site_add_numbers(const struct site *site, struct site_numbers *numbers)
@@ -55,6 +59,36 @@ int64_t site_generation_bytes(const struct site *site, uint32_t generation)
 bool site_is_used(const struct site *site)
 {
 	return site->blocks.allocated_objects || site->mappings;
+}
+
+static uint64_t sum_of_kinds(const __u64 bytes[RECORD_RSS_KINDS])
+{
+	return bytes[RECORD_RSS_ANONYMOUS] + bytes[RECORD_RSS_FILE] + bytes[RECORD_RSS_SHARED];
+}
+
+uint64_t rss_grown_bytes(const struct record_rss *rss)
+{
+	return sum_of_kinds(rss->grown_bytes);
+}
+
+uint64_t rss_shrunk_bytes(const struct record_rss *rss)
+{
+	return sum_of_kinds(rss->shrunk_bytes);
+}
+
+int64_t rss_growth_bytes(const struct record_rss *rss)
+{
+	return (int64_t)(rss_grown_bytes(rss) - rss_shrunk_bytes(rss));
+}
+
+bool rss_is_changed(const struct record_rss *rss)
+{
+	return rss_grown_bytes(rss) || rss_shrunk_bytes(rss);
+}
+
+bool site_has_rss(const struct site *site)
+{
+	return rss_is_changed(&site->blocks.rss);
 }
 
 bool site_is_mapping(const struct site *site)

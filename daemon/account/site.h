@@ -42,6 +42,7 @@ struct site_numbers {
 	double outstanding_variance; /* bytes^2 */
 	uint64_t allocated_bytes, freed_bytes;
 	double allocated_objects, freed_objects;
+	struct record_rss rss; /* of a stack by which resident memory changed */
 };
 
 void site_read_numbers(const struct site *site, struct site_numbers *numbers);
@@ -53,6 +54,14 @@ int64_t site_generation_bytes(const struct site *site, uint32_t generation);
 /* Whether it ever made anything: the trace of an inner call, whose block went to the outer, didn't.
  */
 bool site_is_used(const struct site *site);
+/* Whether resident memory has changed by it. Such a stack ends where memory is touched or given
+ * back: it is no site of blocks. */
+bool site_has_rss(const struct site *site);
+bool rss_is_changed(const struct record_rss *rss);
+/* Of all kinds together. */
+uint64_t rss_grown_bytes(const struct record_rss *rss);
+uint64_t rss_shrunk_bytes(const struct record_rss *rss);
+int64_t rss_growth_bytes(const struct record_rss *rss);
 /* Whether the site makes mappings and no blocks. */
 bool site_is_mapping(const struct site *site);
 

@@ -15,11 +15,12 @@ static void find_unannounced_sites(struct account_table *table, struct account *
 	const struct record_site *sites = probe_object_sites(table->object);
 	size_t known = account->site_count - (account->overflow_site != NULL);
 
-	if (known >= account->counters.sites)
+	if (known >= account->counters.sites + account->counters.rss_sites)
 		return;
 	for (uint32_t number = 0; number < end; number++)
-		/* One without blocks may be a number that two threads made and one gave back. */
-		if (sites[number].account == account->number && sites[number].allocated_objects)
+		/* One without anything may be a number that two threads made and one gave back. */
+		if (sites[number].account == account->number &&
+		    (sites[number].allocated_objects || rss_is_changed(&sites[number].rss)))
 			account_site(table, account, number);
 }
 
@@ -40,6 +41,12 @@ static void subtract_counters(struct record_target_counters *counters,
 	counters->main_thread_exits -= before->main_thread_exits;
 	counters->invalid_samples -= before->invalid_samples;
 	counters->vanished_probes -= before->vanished_probes;
+	counters->rss_samples -= before->rss_samples;
+	counters->rss_samples_to_root -= before->rss_samples_to_root;
+	counters->lost_rss_samples -= before->lost_rss_samples;
+	counters->lost_rss_sites -= before->lost_rss_sites;
+	counters->rss_grown_elsewhere_bytes -= before->rss_grown_elsewhere_bytes;
+	counters->rss_shrunk_elsewhere_bytes -= before->rss_shrunk_elsewhere_bytes;
 	for (int end = 0; end < RECORD_STACK_ENDS_COUNT; end++)
 		counters->stack_ends[end] -= before->stack_ends[end];
 	for (int end = 0; end < RECORD_PYTHON_ENDS_COUNT; end++)
@@ -67,6 +74,7 @@ static void copy_target(struct account *account, const struct target *target)
 	memcpy(account->contract_refusal, target->contract_refusal,
 	       sizeof(account->contract_refusal));
 	copy_python(account, target);
+	account->rss_refusal = target->rss_refusal;
 	account->probe_count = target->probe_count;
 	account->single_stepped_count = target->single_stepped_count;
 	account->sampling_interval_bytes =
@@ -96,6 +104,8 @@ void account_update_from(struct account_table *table, struct account *account,
 	account->hits.idle_returns -= account->hits_before.idle_returns;
 	account->hits.samples -= account->hits_before.samples;
 	account->hits.single_stepped -= account->hits_before.single_stepped;
+	account->hits.rss_changes -= account->hits_before.rss_changes;
+	account->hits.rss_samples -= account->hits_before.rss_samples;
 	subtract_counters(&account->counters, &account->counters_before);
 	copy_target(account, target);
 	find_unannounced_sites(table, account);

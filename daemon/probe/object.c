@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "probe/object.h"
 
+#include "log.h"
 #include "memwatch.skel.h"
 #include "probe/load_log.h"
 #include "probe/programs.h"
+#include "probe/rss_profile.h"
 #include "probe/session_call.h"
 #include "probe/usdt_table.h"
 #include "procfs.h"
@@ -31,6 +33,8 @@ struct probe_object {
 	struct probe_limits limits;
 	struct ring_buffer *ring;
 	struct usdt_table *usdt;
+	struct rss_profile *rss;
+	bool has_rss; /* the kernel tells of changes of resident memory */
 	struct shared_map sites, controls, counters, host_counters, last_account;
 	int cpu_count;
 	bool has_safe_allocation;     /* programs may allocate map elements as they run */
@@ -65,6 +69,21 @@ static struct probe_program_table program_table(const struct probe_object *objec
 	}};
 }
 
+static struct rss_profile_pieces rss_pieces(const struct probe_object *object)
+{
+	const struct memwatch_bpf *skeleton = object->skeleton;
+
+	return (struct rss_profile_pieces){
+		.change = skeleton->progs.rss_change,
+		.exec = skeleton->progs.rss_exec,
+		.begin = skeleton->progs.rss_begin_targets,
+		.spaces = skeleton->maps.rss_spaces,
+		.parts = skeleton->maps.rss_parts,
+		.slots = skeleton->maps.rss_slots,
+		.filter = skeleton->maps.rss_filter,
+	};
+}
+
 static void allocate_elements_at_load(struct bpf_map *map)
 {
 	bpf_map__set_map_flags(map, bpf_map__map_flags(map) & ~(uint32_t)BPF_F_NO_PREALLOC);
@@ -74,6 +93,7 @@ static int configure(struct probe_object *object)
 {
 	struct memwatch_bpf *skeleton = object->skeleton;
 	const struct probe_limits *limits = &object->limits;
+	struct rss_profile_pieces rss = rss_pieces(object);
 	uint64_t seed;
 
 	if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
@@ -82,15 +102,17 @@ static int configure(struct probe_object *object)
 	skeleton->rodata->page_size_bytes = (uint32_t)sysconf(_SC_PAGESIZE);
 	skeleton->rodata->possible_cpu_count = (uint32_t)object->cpu_count;
 	bpf_map__set_max_entries(skeleton->maps.blocks, limits->blocks_max);
-	bpf_map__set_max_entries(skeleton->maps.sites, limits->sites_max);
-	bpf_map__set_max_entries(skeleton->maps.free_sites, limits->sites_max);
-	bpf_map__set_max_entries(skeleton->maps.site_index, limits->sites_max);
+	bpf_map__set_max_entries(skeleton->maps.sites, probe_object_site_count(object));
+	bpf_map__set_max_entries(skeleton->maps.free_sites, probe_object_site_count(object));
+	bpf_map__set_max_entries(skeleton->maps.site_index, probe_object_site_count(object));
 	bpf_map__set_max_entries(skeleton->maps.target_controls, limits->targets_max);
 	bpf_map__set_max_entries(skeleton->maps.target_counters, limits->targets_max);
 	bpf_map__set_max_entries(skeleton->maps.target_hits, limits->targets_max);
 	bpf_map__set_max_entries(skeleton->maps.unwind_spaces, limits->targets_max);
 	bpf_map__set_max_entries(skeleton->maps.python_interpreters, limits->targets_max);
 	bpf_map__set_max_entries(skeleton->maps.events, (uint32_t)limits->ring_buffer_bytes);
+	rss_profile_configure(&rss, object->has_rss, limits->targets_max,
+			      (uint32_t)object->cpu_count);
 	if (!object->has_safe_allocation) {
 		allocate_elements_at_load(skeleton->maps.blocks);
 		allocate_elements_at_load(skeleton->maps.site_index);
@@ -140,7 +162,7 @@ static int fill_free_sites(struct probe_object *object)
 {
 	int error = 0;
 
-	for (uint32_t number = object->limits.sites_max; number-- > 0 && !error;)
+	for (uint32_t number = probe_object_site_count(object); number-- > 0 && !error;)
 		error = push_free_site(object, number);
 	return error;
 }
@@ -205,8 +227,24 @@ static int read_types(struct probe_object *object, struct probe_error *message)
 	/* Before 6.1 the kernel had no allocator for it, and warns of such maps in its log. */
 	object->has_safe_allocation =
 		btf__find_by_name_kind(btf, "bpf_mem_alloc", BTF_KIND_STRUCT) > 0;
+	object->has_rss = rss_profile_is_offered(btf);
 	btf__free(btf);
 	return 0;
+}
+
+static int load(struct probe_object *object, const struct probe_backend *backend)
+{
+	struct probe_program_table programs;
+	int error;
+
+	memwatch_bpf__destroy(object->skeleton);
+	object->skeleton = memwatch_bpf__open();
+	if (!object->skeleton)
+		return -errno;
+	programs = program_table(object);
+	probe_programs_configure(&programs, backend);
+	error = configure(object);
+	return error ? error : memwatch_bpf__load(object->skeleton);
 }
 
 int probe_object_open(const struct probe_limits *limits, const struct probe_backend *backend,
@@ -214,6 +252,7 @@ int probe_object_open(const struct probe_limits *limits, const struct probe_back
 {
 	struct probe_object *object = calloc(1, sizeof(*object));
 	struct probe_program_table programs;
+	struct rss_profile_pieces rss;
 	int error;
 
 	if (!object)
@@ -225,17 +264,19 @@ int probe_object_open(const struct probe_limits *limits, const struct probe_back
 	error = error ? error : read_types(object, message);
 	if (error)
 		goto out;
-	object->skeleton = memwatch_bpf__open();
-	if (!object->skeleton) {
-		error = -errno;
+	error = load(object, backend);
+	/* A kernel whose verifier refuses what is but one answer of many. */
+	if (error && error != -EPERM && error != -ENOMEM && object->has_rss) {
+		log_write(LOG_NOTICE, "BPF programs: once more without the RSS profile");
+		object->has_rss = false;
+		error = load(object, backend);
+	}
+	if (error) {
 		explain_load_error(error, message);
 		goto out;
 	}
 	programs = program_table(object);
-	probe_programs_configure(&programs, backend);
-	error = configure(object);
-	error = error ? error : memwatch_bpf__load(object->skeleton);
-	error = error ? error : map_all_shared(object);
+	error = map_all_shared(object);
 	error = error ? error : fill_free_sites(object);
 	error = error ? error : memwatch_bpf__attach(object->skeleton);
 	if (error) {
@@ -243,7 +284,9 @@ int probe_object_open(const struct probe_limits *limits, const struct probe_back
 		goto out;
 	}
 	object->usdt = usdt_table_new(bpf_map__fd(object->skeleton->maps.usdt_arguments));
-	if (!object->usdt) {
+	rss = rss_pieces(object);
+	object->rss = rss_profile_new(&rss, object->has_rss, limits->targets_max);
+	if (!object->usdt || !object->rss) {
 		error = -ENOMEM;
 		explain_load_error(error, message);
 		goto out;
@@ -276,6 +319,7 @@ void probe_object_close(struct probe_object *object)
 		return;
 	ring_buffer__free(object->ring);
 	usdt_table_free(object->usdt);
+	rss_profile_free(object->rss);
 	unmap_shared(&object->sites);
 	unmap_shared(&object->controls);
 	unmap_shared(&object->counters);
@@ -290,6 +334,11 @@ void probe_object_close(struct probe_object *object)
 const struct probe_limits *probe_object_limits(const struct probe_object *object)
 {
 	return &object->limits;
+}
+
+uint32_t probe_object_site_count(const struct probe_object *object)
+{
+	return object->limits.sites_max + (object->limits.sites_max >> RECORD_RSS_SITES_SHIFT);
 }
 
 struct record_site *probe_object_sites(const struct probe_object *object)
@@ -336,6 +385,11 @@ int probe_object_set_python(const struct probe_object *object, uint32_t slot,
 				   python, BPF_ANY)
 		       ? -errno
 		       : 0;
+}
+
+struct rss_profile *probe_object_rss(const struct probe_object *object)
+{
+	return object->rss;
 }
 
 uint32_t probe_object_new_account(struct probe_object *object)
@@ -399,6 +453,8 @@ void probe_object_hits(const struct probe_object *object, uint32_t slot,
 			hits->idle_returns += parts[cpu].idle_returns;
 			hits->samples += parts[cpu].samples;
 			hits->single_stepped += parts[cpu].single_stepped;
+			hits->rss_changes += parts[cpu].rss_changes;
+			hits->rss_samples += parts[cpu].rss_samples;
 		}
 	}
 	free(parts);

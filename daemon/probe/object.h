@@ -53,7 +53,10 @@ int probe_object_open(const struct probe_limits *limits, const struct probe_back
 void probe_object_close(struct probe_object *object);
 const struct probe_limits *probe_object_limits(const struct probe_object *object);
 
-/* Memory shared with the probes; arrays of sites_max and targets_max elements. */
+/* Sites that the table has room for: sites_max of allocations, and what the RSS profile has beside.
+ */
+uint32_t probe_object_site_count(const struct probe_object *object);
+/* Memory shared with the probes; arrays of that and of targets_max elements. */
 struct record_site *probe_object_sites(const struct probe_object *object);
 struct record_target_control *probe_object_controls(const struct probe_object *object);
 struct record_target_counters *probe_object_counters(const struct probe_object *object);
@@ -61,6 +64,10 @@ const struct record_host_counters *probe_object_host_counters(const struct probe
 
 /* The descriptions of USDT arguments in use; owned by the object. */
 struct usdt_table *probe_object_usdt(const struct probe_object *object);
+
+struct rss_profile;
+/* By it a target's resident memory is followed; owned by the object. */
+struct rss_profile *probe_object_rss(const struct probe_object *object);
 
 /* Descriptors of the unwinder's maps, borrowed (see unwind/store.h). */
 struct probe_unwind_maps {

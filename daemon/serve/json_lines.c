@@ -2,7 +2,7 @@
 /* lines: what each Python line, file, function, traceback or module holds. */
 #include "serve/encode.h"
 
-static void encode_sum(struct json *json, const struct line_sum *sum)
+static void encode_sum(struct json *json, const struct line_sum *sum, bool has_rss)
 {
 	json_int64(json, "outstanding_bytes", sum->outstanding_bytes);
 	json_double(json, "outstanding_bytes_stderr", sum->outstanding_bytes_stderr);
@@ -11,14 +11,16 @@ static void encode_sum(struct json *json, const struct line_sum *sum)
 	json_double(json, "allocated_objects", sum->allocated_objects);
 	json_uint64(json, "freed_bytes", sum->freed_bytes);
 	json_double(json, "freed_objects", sum->freed_objects);
+	if (has_rss)
+		json_int64(json, "rss_growth_bytes", sum->rss_growth_bytes);
+	else
+		json_null(json, "rss_growth_bytes");
 }
 
-/* Resident memory is not told apart by lines yet. */
-static void encode_sum_with_peak(struct json *json, const struct line_sum *sum)
+static void encode_sum_with_peak(struct json *json, const struct line_sum *sum, bool has_rss)
 {
-	encode_sum(json, sum);
+	encode_sum(json, sum, has_rss);
 	json_int64(json, "peak_bytes", sum->peak_bytes);
-	json_null(json, "rss_growth_bytes");
 }
 
 static void encode_line_number(struct json *json, uint32_t line)
@@ -68,23 +70,24 @@ static void encode_name(struct json *json, const struct line_group *group,
 }
 
 static void encode_group(struct json *json, const struct line_group *group,
-			 enum line_group_by group_by)
+			 enum line_group_by group_by, bool has_rss)
 {
 	json_open_object(json, NULL);
 	encode_name(json, group, group_by);
-	encode_sum_with_peak(json, &group->own);
+	encode_sum_with_peak(json, &group->own, has_rss);
 	/* For whoever may read the target's files: the daemon reads none for anybody. */
 	json_null(json, "source");
 	json_open_object(json, "cumulative");
-	encode_sum_with_peak(json, &group->cumulative);
+	encode_sum_with_peak(json, &group->cumulative, has_rss);
 	json_close_object(json);
 	json_close_object(json);
 }
 
-static void encode_rest(struct json *json, const char *key, const struct line_sum *sum)
+static void encode_rest(struct json *json, const char *key, const struct line_sum *sum,
+			bool has_rss)
 {
 	json_open_object(json, key);
-	encode_sum(json, sum);
+	encode_sum(json, sum, has_rss);
 	json_close_object(json);
 }
 
@@ -105,6 +108,7 @@ void json_lines(struct json *json, const struct answer_lines *answer, enum line_
 	size_t count;
 	const struct line_group *groups = line_groups_list(answer->groups, &count);
 	struct line_sum left_out = left_out_of(answer, groups, count);
+	bool has_rss = !answer->sites->rss_refusal;
 
 	json_open_object(json, NULL);
 	json_account(json, answer->sites);
@@ -114,11 +118,11 @@ void json_lines(struct json *json, const struct answer_lines *answer, enum line_
 	json_bool(json, "lines_full", line_groups_is_full(answer->groups));
 	json_open_array(json, "lines");
 	for (size_t i = 0; i < answer->listed; i++)
-		encode_group(json, &groups[i], group_by);
+		encode_group(json, &groups[i], group_by, has_rss);
 	json_close_array(json);
-	encode_rest(json, "left_out", &left_out);
-	encode_rest(json, "native", line_groups_native(answer->groups));
-	encode_rest(json, "unknown", line_groups_unknown(answer->groups));
-	encode_rest(json, "total", line_groups_total(answer->groups));
+	encode_rest(json, "left_out", &left_out, has_rss);
+	encode_rest(json, "native", line_groups_native(answer->groups), has_rss);
+	encode_rest(json, "unknown", line_groups_unknown(answer->groups), has_rss);
+	encode_rest(json, "total", line_groups_total(answer->groups), has_rss);
 	json_close_object(json);
 }

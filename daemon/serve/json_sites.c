@@ -26,12 +26,59 @@ static void encode_frame(struct json *json, const struct answer_frame *frame)
 	json_close_object(json);
 }
 
+static const char *kind_of(const struct answer_site *site)
+{
+	if (site->is_rss)
+		return "resident";
+	return site->is_mapping ? "mapping" : "block";
+}
+
+static void encode_rss_kinds(struct json *json, const char *key, const __u64 *bytes)
+{
+	json_open_object(json, key);
+	json_uint64(json, "anonymous", bytes[RECORD_RSS_ANONYMOUS]);
+	json_uint64(json, "file", bytes[RECORD_RSS_FILE]);
+	json_uint64(json, "shared", bytes[RECORD_RSS_SHARED]);
+	json_close_object(json);
+}
+
+static void encode_site_rss(struct json *json, const struct answer_site *site)
+{
+	const struct answer_rss *rss = &site->rss;
+
+	json_int64(json, "rss_growth_bytes", rss->growth_bytes);
+	json_uint64(json, "rss_grown_bytes", rss->grown_bytes);
+	json_uint64(json, "rss_shrunk_bytes", rss->shrunk_bytes);
+	if (!site->is_rss)
+		return;
+	json_double(json, "rss_growth_bytes_stderr", rss->growth_bytes_stderr);
+	encode_rss_kinds(json, "rss_grown_bytes_by_kind", rss->by_kind.grown_bytes);
+	encode_rss_kinds(json, "rss_shrunk_bytes_by_kind", rss->by_kind.shrunk_bytes);
+}
+
+static void encode_rss(struct json *json, const struct answer_sites *answer)
+{
+	json_open_object(json, "rss_profile");
+	json_bool(json, "available", !answer->rss_refusal);
+	if (answer->rss_refusal)
+		json_string(json, "reason", answer->rss_refusal);
+	json_int64(json, "growth_bytes", answer->rss.growth_bytes);
+	encode_rss_kinds(json, "grown_bytes_by_kind", answer->rss.by_kind.grown_bytes);
+	encode_rss_kinds(json, "shrunk_bytes_by_kind", answer->rss.by_kind.shrunk_bytes);
+	json_uint64(json, "grown_elsewhere_bytes", answer->rss_grown_elsewhere_bytes);
+	json_uint64(json, "shrunk_elsewhere_bytes", answer->rss_shrunk_elsewhere_bytes);
+	json_uint64(json, "interval_bytes", answer->rss_interval_bytes);
+	json_uint64(json, "samples", answer->rss_samples);
+	json_uint64(json, "samples_to_root", answer->rss_samples_to_root);
+	json_close_object(json);
+}
+
 static void encode_site(struct json *json, const struct answer_site *site, bool has_verdict)
 {
 	json_open_object(json, NULL);
 	if (has_verdict)
 		json_string(json, "verdict", verdict_name(site->verdict));
-	json_string(json, "kind", site->is_mapping ? "mapping" : "block");
+	json_string(json, "kind", kind_of(site));
 	json_int64(json, "outstanding_bytes", site->outstanding_bytes);
 	json_double(json, "outstanding_bytes_stderr", site->outstanding_bytes_stderr);
 	json_double(json, "outstanding_objects", site->outstanding_objects);
@@ -39,6 +86,7 @@ static void encode_site(struct json *json, const struct answer_site *site, bool 
 	json_double(json, "allocated_objects", site->allocated_objects);
 	json_uint64(json, "freed_bytes", site->freed_bytes);
 	json_double(json, "freed_objects", site->freed_objects);
+	encode_site_rss(json, site);
 	if (has_verdict)
 		json_double(json, "growth_bytes_per_second", site->growth_bytes_per_second);
 	json_double(json, "oldest_age_seconds", site->oldest_age_seconds);
@@ -101,6 +149,7 @@ void json_account(struct json *json, const struct answer_sites *answer)
 	json_double(json, "outstanding_objects", answer->outstanding_objects);
 	json_int64(json, "peak_bytes", answer->peak_bytes);
 	json_double(json, "peak_seconds", answer->peak_seconds);
+	encode_rss(json, answer);
 	json_uint64(json, "sites_total", answer->sites_total);
 }
 

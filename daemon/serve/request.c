@@ -149,6 +149,8 @@ static bool parse_sort(const char *value, struct request_arguments *arguments)
 		arguments->sort = ANSWER_SORT_OUTSTANDING;
 	else if (strcmp(value, "allocated") == 0)
 		arguments->sort = ANSWER_SORT_ALLOCATED;
+	else if (strcmp(value, "rss") == 0)
+		arguments->sort = ANSWER_SORT_RSS;
 	else
 		return false;
 	return true;
@@ -229,7 +231,7 @@ static const struct rule {
 } rules[] = {
 	{REQUEST_ARGUMENT_TOP, "top", "a whole number from 0 (no limit) to 1000000", parse_top},
 	{REQUEST_ARGUMENT_ALL, "all", "0 or 1", parse_all},
-	{REQUEST_ARGUMENT_SORT, "sort", "outstanding or allocated", parse_sort},
+	{REQUEST_ARGUMENT_SORT, "sort", "outstanding, allocated or rss", parse_sort},
 	{REQUEST_ARGUMENT_INTERVAL, "interval", "bytes, from 1 (exact) to 1073741824",
 	 parse_interval},
 	{REQUEST_ARGUMENT_LEASE, "lease", "seconds, more than 0 and at most 86400", parse_lease},

@@ -27,6 +27,7 @@ struct budget_look {
 	double waited_seconds;  /* that its threads could have run but had no CPU */
 	double probe_seconds;   /* all that its probes took */
 	double sampled_seconds; /* of that, what a longer sampling interval lowers */
+	double rss_seconds;     /* and what the RSS profile took */
 };
 
 /*

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 /*
@@ -31,6 +32,7 @@ struct timing {
 	double allocation_ns;
 	double free_ns;
 	double pair_ns;    /* both in turn, always the same block */
+	double touch_ns;   /* a page that isn't there yet */
 	double stepped_ns; /* a function whose first instruction cannot be emulated */
 };
 
@@ -60,7 +62,18 @@ static double own_cpu_seconds(void)
 	return clock_read_seconds(CLOCK_THREAD_CPUTIME_ID);
 }
 
-static struct timing run_round(void **blocks)
+static double touch_pages_ns(char *pages, size_t page_bytes)
+{
+	double before = own_cpu_seconds(), after;
+
+	for (size_t i = 0; i < CALLS; i++)
+		pages[i * page_bytes] = 1;
+	after = own_cpu_seconds();
+	madvise(pages, CALLS * page_bytes, MADV_DONTNEED);
+	return (after - before) * 1e9 / CALLS;
+}
+
+static struct timing run_round(void **blocks, char *pages, size_t page_bytes)
 {
 	double before = own_cpu_seconds(), between, after, paired, end;
 
@@ -81,19 +94,24 @@ static struct timing run_round(void **blocks)
 	return (struct timing){.allocation_ns = (between - before) * 1e9 / CALLS,
 			       .free_ns = (after - between) * 1e9 / CALLS,
 			       .pair_ns = (paired - after) * 1e9 / CALLS,
+			       .touch_ns = touch_pages_ns(pages, page_bytes),
 			       .stepped_ns = (end - paired) * 1e9 / STEPPED_CALLS};
 }
 
 static void child_main(int commands, int answers)
 {
 	void **blocks = calloc(CALLS, sizeof(*blocks));
+	size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+	char *pages = mmap(NULL, CALLS * page_bytes, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct timing timing;
 	char command;
 
-	if (!blocks)
+	if (!blocks || pages == MAP_FAILED)
 		_exit(1);
+	madvise(pages, CALLS * page_bytes, MADV_NOHUGEPAGE);
 	while (read(commands, &command, 1) == 1) {
-		timing = run_round(blocks);
+		timing = run_round(blocks, pages, page_bytes);
 		if (write(answers, &timing, sizeof(timing)) != (ssize_t)sizeof(timing))
 			_exit(1);
 	}
@@ -114,6 +132,7 @@ static int child_measure(struct probe_child *child, struct timing *best)
 		best->allocation_ns = fmin(best->allocation_ns, timing.allocation_ns);
 		best->free_ns = fmin(best->free_ns, timing.free_ns);
 		best->pair_ns = fmin(best->pair_ns, timing.pair_ns);
+		best->touch_ns = fmin(best->touch_ns, timing.touch_ns);
 		best->stepped_ns = fmin(best->stepped_ns, timing.stepped_ns);
 	}
 	return 0;
@@ -183,6 +202,7 @@ static struct timing added_by_probes(const struct timing *watched, const struct 
 	struct timing more = {.allocation_ns = added(watched->allocation_ns, plain->allocation_ns),
 			      .free_ns = added(watched->free_ns, plain->free_ns),
 			      .pair_ns = added(watched->pair_ns, plain->pair_ns),
+			       .touch_ns = added(watched->touch_ns, plain->touch_ns),
 			      .stepped_ns = added(watched->stepped_ns, plain->stepped_ns)};
 	double apart_ns = more.allocation_ns + more.free_ns;
 
@@ -196,7 +216,7 @@ static struct timing added_by_probes(const struct timing *watched, const struct 
 int probe_costs_calibrate(struct target_table *table, struct probe_costs *costs,
 			  struct process_error *error)
 {
-	const struct timing none = {INFINITY, INFINITY, INFINITY, INFINITY};
+	const struct timing none = {INFINITY, INFINITY, INFINITY, INFINITY, INFINITY};
 	struct timing plain = none, exact = none, unsampled = none;
 	double began = clock_monotonic_seconds();
 	int result = 0;
@@ -220,6 +240,7 @@ int probe_costs_calibrate(struct target_table *table, struct probe_costs *costs,
 		.free_exact_ns = exact.free_ns,
 		.free_unknown_ns = unsampled.free_ns,
 		/* What is left is what the step costs: the probe itself is that of free. */
+		.rss_change_ns = unsampled.touch_ns,
 		.single_step_ns = added(unsampled.stepped_ns, unsampled.free_ns),
 	};
 	return 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a target may have: its share of the tables, its budget, and how it is sampled. */
+#include "probe/rss_profile.h"
 #include "target/share.h"
 #include "target/table.h"
 
@@ -123,4 +124,10 @@ void target_raise_interval(struct target_table *table, struct target *target,
 	__atomic_store_n(
 		&probe_object_controls(table->object)[target->slot].sampling_interval_bytes,
 		interval_bytes, __ATOMIC_RELAXED);
+}
+
+void target_end_rss(struct target_table *table, struct target *target)
+{
+	rss_profile_leave(probe_object_rss(table->object), target->slot);
+	target->rss_refusal = "it cost more than the budget allows, and was ended";
 }

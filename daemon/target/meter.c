@@ -103,6 +103,8 @@ static struct record_target_hits hits_between(const struct record_target_hits *b
 		.returns = after->returns - before->returns,
 		.samples = after->samples - before->samples,
 		.single_stepped = after->single_stepped - before->single_stepped,
+		.rss_changes = after->rss_changes - before->rss_changes,
+		.rss_samples = after->rss_samples - before->rss_samples,
 	};
 }
 
@@ -119,7 +121,9 @@ void target_meter_read(struct target_meter *meter, const struct probe_object *ob
 	hits = hits_between(&before.hits, &meter->hits);
 	look->wall_seconds = meter->wall_seconds - before.wall_seconds;
 	look->cpu_seconds = meter->cpu_seconds - before.cpu_seconds;
-	look->probe_seconds = probe_costs_seconds(costs, &hits, is_exact, &look->sampled_seconds);
+	look->rss_seconds = probe_costs_rss_seconds(costs, &hits);
+	look->probe_seconds = probe_costs_seconds(costs, &hits, is_exact, &look->sampled_seconds) +
+			      look->rss_seconds;
 	/* Within the budget even of the time that it ran, it doesn't matter how long it waited. */
 	look->waited_seconds = 0;
 	if (look->probe_seconds <= share * look->cpu_seconds)

@@ -2,6 +2,7 @@
 #include "target/target.h"
 
 #include "clock.h"
+#include "probe/rss_profile.h"
 #include "target/modules.h"
 #include "target/python.h"
 #include "target/unwinding.h"
@@ -193,6 +194,16 @@ static int explain_no_allocator(const struct target *target, struct process_erro
 	return target->attach_failure[0] && !has_shortcoming(target) ? -EIO : -ENOEXEC;
 }
 
+static void follow_rss(struct target_table *table, struct target *target)
+{
+	int error = rss_profile_follow(probe_object_rss(table->object), target->slot);
+
+	if (error == -ENOTSUP)
+		target->rss_refusal = "this kernel has no tracepoint kmem:rss_stat with BTF";
+	else if (error)
+		target->rss_refusal = "the tracepoint kmem:rss_stat could not be attached to";
+}
+
 int target_watch(struct target_table *table, pid_t pid, uint64_t sampling_interval_bytes,
 		 struct target **watched, struct process_error *message)
 {
@@ -232,6 +243,7 @@ int target_watch(struct target_table *table, pid_t pid, uint64_t sampling_interv
 		target_unwatch(table, target);
 		return explain_watch_error(error, (int)pid, message);
 	}
+	follow_rss(table, target);
 	*watched = target;
 	return 0;
 }
@@ -265,6 +277,7 @@ void target_unwatch(struct target_table *table, struct target *target)
 {
 	control_of(table, target)->is_enabled = 0;
 	probe_object_clear_slot(table->object, (uint32_t)target->identity.pid);
+	rss_profile_leave(probe_object_rss(table->object), target->slot);
 	counters_of(table, target)->account = 0;
 	table->slots[target->slot] = NULL;
 	table->is_draining[target->slot] = true;

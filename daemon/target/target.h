@@ -37,6 +37,7 @@ struct target {
 	uint64_t probe_count, single_stepped_count;
 	char allocators[64];
 	char attach_failure[200]; /* "" when every probe could be attached */
+	const char *rss_refusal;  /* static: why it has no RSS profile; NULL: it has */
 	bool is_contract;         /* it reports its own samples, and is watched by these alone */
 	/* Why USDT probes by which it would do so are not used; "" when there are none. */
 	char contract_refusal[200];
@@ -198,6 +199,8 @@ double target_budget_share(const struct target *target);
 /* From now on blocks are sampled at this interval; each that is held keeps its weight. */
 void target_raise_interval(struct target_table *table, struct target *target,
 			   uint64_t interval_bytes);
+/* Ends its RSS profile, as it costs too much. The numbers so far remain. */
+void target_end_rss(struct target_table *table, struct target *target);
 /* Divides the tables of blocks and sites anew among all targets (see target/share.h). */
 void target_table_share(struct target_table *table);
 /* Ends one lease (0: all and the persistent watch). Returns whether anybody still holds it. */

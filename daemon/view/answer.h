@@ -7,6 +7,7 @@
 #define MEMWATCH_VIEW_ANSWER_H
 
 #include "account/verdict.h"
+#include "record.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,6 +33,14 @@ struct answer_frame {
 	bool is_pending;            /* a later answer may have more names of it */
 };
 
+/* By which resident memory changed. */
+struct answer_rss {
+	int64_t growth_bytes; /* what it has grown less what it has shrunk */
+	uint64_t grown_bytes, shrunk_bytes;
+	double growth_bytes_stderr; /* at worst; of a site alone */
+	struct record_rss by_kind;  /* index: enum record_rss_kind */
+};
+
 struct answer_site {
 	enum verdict verdict;
 	bool is_mapping; /* mmap rather than a block of an allocator */
@@ -44,6 +53,8 @@ struct answer_site {
 	double freed_objects;
 	double growth_bytes_per_second;
 	double oldest_age_seconds;
+	struct answer_rss rss;
+	bool is_rss;                 /* of resident memory, neither block nor mapping */
 	char *reason;                /* NULL in answers without verdict */
 	const char *python_end;      /* static, as stack_end; NULL: it passes no Python */
 	const char *stack_end;       /* static: "root", "truncated", "lost"… (account/stack.h) */
@@ -100,6 +111,12 @@ struct answer_sites {
 	const char *end_reason; /* static, NULL while watched: "exited", "exec", "unwatched" */
 	char *end_detail;       /* numbers to it; NULL or "": none */
 	struct answer_cost_control control;
+	const char *rss_refusal;     /* static: why there is no RSS profile; NULL: there is */
+	struct answer_rss rss;       /* of all sites, listed or not */
+	uint64_t rss_interval_bytes; /* between its samples, on average; 0: there was none yet */
+	uint64_t rss_samples, rss_samples_to_root;
+	/* By others than the process's own threads: reclaim, khugepaged… */
+	uint64_t rss_grown_elsewhere_bytes, rss_shrunk_elsewhere_bytes;
 	bool has_verdicts;
 	int64_t outstanding_bytes; /* of all sites, listed or not */
 	double outstanding_bytes_stderr;
@@ -115,7 +132,7 @@ struct answer_sites {
 				*/
 };
 
-enum answer_sort { ANSWER_SORT_OUTSTANDING, ANSWER_SORT_ALLOCATED };
+enum answer_sort { ANSWER_SORT_OUTSTANDING, ANSWER_SORT_ALLOCATED, ANSWER_SORT_RSS };
 
 struct line_groups; /* view/line_groups.h */
 

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define CHECKS_MAX 12
-#define COSTS_MAX  5
+#define COSTS_MAX  6
 
 __attribute__((format(printf, 1, 2))) static char *format_text(const char *format, ...)
 {
@@ -170,6 +170,7 @@ static void add_costs(const struct state *state, struct answer_doctor *answer)
 		{"free_exact", costs->free_exact_ns},
 		{"free_unknown", costs->free_unknown_ns},
 		{"single_step", costs->single_step_ns},
+		{"rss_change", costs->rss_change_ns},
 	};
 
 	for (size_t i = 0; i < COSTS_MAX; i++) {

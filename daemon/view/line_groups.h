@@ -40,6 +40,7 @@ struct line_sum {
 	double outstanding_objects;
 	uint64_t allocated_bytes, freed_bytes;
 	double allocated_objects, freed_objects;
+	int64_t rss_growth_bytes;
 	/* The most that was outstanding at the moments of which it is known; at least what it is
 	 * now. */
 	int64_t peak_bytes;

@@ -32,6 +32,7 @@ void line_sum_add(struct line_sum *sum, const struct line_sum *more)
 	sum->allocated_objects += more->allocated_objects;
 	sum->freed_bytes = add_unsigned(sum->freed_bytes, more->freed_bytes);
 	sum->freed_objects += more->freed_objects;
+	sum->rss_growth_bytes = line_sum_bytes(sum->rss_growth_bytes, more->rss_growth_bytes);
 	sum->variance += more->variance;
 	sum->is_estimated |= more->is_estimated;
 }
@@ -64,6 +65,7 @@ struct line_sum line_sum_of_site(const struct answer_site *site, uint64_t sampli
 		.allocated_objects = site->allocated_objects,
 		.freed_bytes = site->freed_bytes,
 		.freed_objects = site->freed_objects,
+		.rss_growth_bytes = site->rss.growth_bytes,
 		.variance = stderr_bytes > 0 && variance > 0 ? variance : 0,
 		.is_estimated = stderr_bytes > 0,
 	};

@@ -54,7 +54,8 @@ struct answer_lines *lines_of_sites(struct answer_sites *sites,
 int view_lines(struct state *state, const struct view_viewer *viewer, pid_t pid,
 	       const struct view_lines_options *options, struct answer_lines **answer)
 {
-	const struct view_sites_options sites_options = {.is_all = true, .has_moments = true};
+	const struct view_sites_options sites_options = {
+		.is_all = true, .has_moments = true, .has_resident = true};
 	struct gathered_sites *gathered = NULL;
 	struct answer_sites *sites;
 	struct account *account;

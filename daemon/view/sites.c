@@ -44,6 +44,25 @@ int viewer_find_account(struct state *state, const struct view_viewer *viewer, p
 
 /* ---- Gathering, under the lock ---- */
 
+static struct answer_rss answer_rss(const struct record_rss *rss)
+{
+	return (struct answer_rss){.growth_bytes = rss_growth_bytes(rss),
+				   .grown_bytes = rss_grown_bytes(rss),
+				   .shrunk_bytes = rss_shrunk_bytes(rss),
+				   .by_kind = *rss};
+}
+
+/* What the site is largest by. */
+static uint64_t sort_key(const struct site_numbers *numbers, enum answer_sort sort)
+{
+	int64_t bytes = sort == ANSWER_SORT_RSS ? rss_growth_bytes(&numbers->rss)
+						: numbers->outstanding_bytes;
+
+	if (sort == ANSWER_SORT_ALLOCATED)
+		return numbers->allocated_bytes;
+	return bytes > 0 ? (uint64_t)bytes : 0;
+}
+
 static void gather_site(const struct account *account, const struct site *site,
 			const struct view_sites_options *options, double now,
 			struct gathered_site *gathered)
@@ -57,6 +76,8 @@ static void gather_site(const struct account *account, const struct site *site,
 	*answer = (struct answer_site){
 		.verdict = conclusion.verdict,
 		.is_mapping = site_is_mapping(site),
+		.is_rss = !site_is_used(site) && site_has_rss(site),
+		.rss = answer_rss(&numbers.rss),
 		.outstanding_bytes = numbers.outstanding_bytes,
 		.outstanding_bytes_stderr = estimate_site_stderr_bytes(account, site, &numbers),
 		.outstanding_objects = numbers.outstanding_objects,
@@ -72,10 +93,7 @@ static void gather_site(const struct account *account, const struct site *site,
 	};
 	if (options->has_verdicts)
 		answer->reason = strdup(conclusion.reason);
-	gathered->sort_key =
-		options->sort == ANSWER_SORT_ALLOCATED
-			? numbers.allocated_bytes
-			: (uint64_t)(numbers.outstanding_bytes > 0 ? numbers.outstanding_bytes : 0);
+	gathered->sort_key = sort_key(&numbers, options->sort);
 }
 
 /* Those of the account's history, its peak, and now. */
@@ -165,6 +183,13 @@ static struct answer_sites *gather_head(struct state *state, const struct accoun
 				     : total.outstanding_bytes;
 	answer->peak_seconds = account->peak_seconds;
 	answer->moment_count = options->has_moments ? account->point_count + 2 : 0;
+	answer->rss = answer_rss(&total.rss);
+	answer->rss_refusal = account->rss_refusal;
+	answer->rss_interval_bytes = account->counters.rss_interval_bytes;
+	answer->rss_samples = account->counters.rss_samples;
+	answer->rss_samples_to_root = account->counters.rss_samples_to_root;
+	answer->rss_grown_elsewhere_bytes = account->counters.rss_grown_elsewhere_bytes;
+	answer->rss_shrunk_elsewhere_bytes = account->counters.rss_shrunk_elsewhere_bytes;
 	return answer;
 }
 
@@ -185,19 +210,32 @@ static void gather_histories(const struct account *account, struct gathered_site
 		gather_moments(account, gathered->sites[i].origin, &gathered->sites[i].site);
 }
 
+static bool is_of_kind(const struct site *site, const struct view_sites_options *options)
+{
+	bool is_resident = site_has_rss(site);
+
+	if (options->sort == ANSWER_SORT_RSS)
+		return is_resident;
+	return site_is_used(site) || (options->has_resident && is_resident);
+}
+
 /* Sorts and cuts to the top. */
 static void gather_select(const struct account *account, const struct view_sites_options *options,
 			  double now, struct gathered_sites *gathered)
 {
+	const struct answer_rss *rss = &gathered->answer->rss;
+	uint64_t rss_bytes = rss->grown_bytes + rss->shrunk_bytes;
 	size_t count = 0, cut;
 
 	for (size_t i = 0; i < account->site_count; i++) {
 		struct gathered_site *site = &gathered->sites[count];
 
-		if (!site_is_used(account->sites[i]))
+		if (!is_of_kind(account->sites[i], options))
 			continue;
 		gathered->answer->sites_total++;
 		gather_site(account, account->sites[i], options, now, site);
+		site->site.rss.growth_bytes_stderr =
+			estimate_rss_stderr_bytes(account, &site->site.rss.by_kind, rss_bytes);
 		if (!is_listed(&site->site, options)) {
 			free(site->site.reason);
 			continue;

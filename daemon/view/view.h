@@ -23,12 +23,14 @@ struct view_viewer {
  * target, -ENOENT no such OOM, -ENOMEM.
  */
 struct view_sites_options {
-	bool has_verdicts; /* leaks; else stacks */
-	bool is_all;       /* leaks: cache and steady too */
-	enum answer_sort sort;
+	bool has_verdicts;     /* leaks; else stacks */
+	bool is_all;           /* leaks: cache and steady too */
+	enum answer_sort sort; /* RSS lists the sites of resident memory, the others those of
+				  blocks and mappings */
 	bool is_largest_first; /* leaks: by size alone, not by verdict first */
 	size_t top;            /* 0: no limit */
 	bool has_moments;      /* with how each site's bytes went */
+	bool has_resident;     /* with the sites of resident memory, however it is sorted */
 };
 int view_sites(struct state *state, const struct view_viewer *viewer, pid_t pid,
 	       const struct view_sites_options *options, struct answer_sites **answer);

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
-pytest.register_assert_rewrite("harness.compare")
+pytest.register_assert_rewrite("harness.compare", "harness.resident")
 
 from harness import paths, wait  # noqa: E402
 from vm import kernels  # noqa: E402
@@ -22,7 +22,7 @@ CACHE = paths.BUILD / "kernels"
 HERE = pathlib.Path(__file__).resolve().parent
 # An emulated processor is some thirty times slower, and two of them share two real ones.
 PATIENCE = 20
-PROGRAMS = ("allocators", "sampled", "threads", "oom_victim", "under_seccomp")
+PROGRAMS = ("allocators", "sampled", "threads", "oom_victim", "resident", "under_seccomp")
 
 
 def pytest_addoption(parser):

@@ -209,6 +209,10 @@ int view_sites(struct state *state, const struct view_viewer *viewer, pid_t pid,
 	state->sites_options = *options;
 	if (!err)
 		*answer = fake_sites(state->site_count, options->has_verdicts);
+	for (size_t i = 0; !err && options->sort == ANSWER_SORT_RSS && i < state->site_count; i++) {
+		(*answer)->sites[i].is_rss = true;
+		(*answer)->sites[i].rss.growth_bytes = -7;
+	}
 	return err;
 }
 

@@ -91,9 +91,10 @@ static void assert_string(const cJSON *object, const char *name, const char *val
 #define ACCOUNT_FIELDS                                                                       \
 	"pid comm start_time observed_seconds provider sampling_interval_bytes complete "    \
 	"incomplete_reason lost_events stacks_taken stacks_to_root losses ended end_reason " \
-	"end_detail "                                                                        \
+	"end_detail python "                                                                 \
 	"overhead_share " COST_CONTROL_FIELDS " outstanding_bytes "                          \
-	"outstanding_bytes_stderr outstanding_objects peak_bytes peak_seconds sites_total"
+	"outstanding_bytes_stderr outstanding_objects peak_bytes peak_seconds rss_profile "  \
+	"sites_total"
 
 #define SITES_FIELDS ACCOUNT_FIELDS " pending_frames sites"
 
@@ -111,6 +112,7 @@ static void test_leaks_has_the_documented_fields(void **state)
 	assert_fields(site,
 		      "verdict kind outstanding_bytes outstanding_bytes_stderr outstanding_objects "
 		      "allocated_bytes allocated_objects freed_bytes freed_objects "
+		      "rss_growth_bytes rss_grown_bytes rss_shrunk_bytes "
 		      "growth_bytes_per_second oldest_age_seconds reason stack_end stack");
 	assert_string(site, "verdict", "leak");
 	assert_string(site, "kind", "block");
@@ -128,7 +130,32 @@ static void test_stacks_has_no_verdicts(void **state)
 	assert_fields(first(json, "sites"),
 		      "kind outstanding_bytes outstanding_bytes_stderr outstanding_objects "
 		      "allocated_bytes allocated_objects freed_bytes freed_objects "
+		      "rss_growth_bytes rss_grown_bytes rss_shrunk_bytes "
 		      "oldest_age_seconds stack_end stack");
+	cJSON_Delete(json);
+}
+
+static void test_resident_memory_is_told_by_kind(void **state)
+{
+	cJSON *json = answer_json("GET", "/api/v1/processes/100/stacks?sort=rss");
+	const cJSON *profile = get(json, "rss_profile"), *site = first(json, "sites");
+	char *text = cJSON_PrintUnformatted(json);
+
+	(void)state;
+	assert_fields(profile,
+		      "available growth_bytes grown_bytes_by_kind shrunk_bytes_by_kind "
+		      "grown_elsewhere_bytes shrunk_elsewhere_bytes interval_bytes samples "
+		      "samples_to_root");
+	assert_fields(get(profile, "grown_bytes_by_kind"), "anonymous file shared");
+	assert_string(site, "kind", "resident");
+	assert_fields(site,
+		      "kind outstanding_bytes outstanding_bytes_stderr outstanding_objects "
+		      "allocated_bytes allocated_objects freed_bytes freed_objects "
+		      "rss_growth_bytes rss_grown_bytes rss_shrunk_bytes rss_growth_bytes_stderr "
+		      "rss_grown_bytes_by_kind rss_shrunk_bytes_by_kind "
+		      "oldest_age_seconds stack_end stack");
+	assert_non_null(strstr(text, "\"rss_growth_bytes\":-7,"));
+	free(text);
 	cJSON_Delete(json);
 }
 
@@ -189,7 +216,7 @@ static void test_large_numbers_keep_every_digit(void **state)
 
 #define SUM_FIELDS                                                                        \
 	"outstanding_bytes outstanding_bytes_stderr outstanding_objects allocated_bytes " \
-	"allocated_objects freed_bytes freed_objects"
+	"allocated_objects freed_bytes freed_objects rss_growth_bytes"
 
 static void test_lines_has_the_documented_fields(void **state)
 {
@@ -201,13 +228,13 @@ static void test_lines_has_the_documented_fields(void **state)
 					   "left_out native unknown total");
 	assert_string(json, "group_by", "line");
 	assert_fields(line, "file line function qualified_name " SUM_FIELDS
-			    " peak_bytes rss_growth_bytes source cumulative");
+			    " peak_bytes source cumulative");
 	assert_string(line, "file", MENDED_TEXT);
 	assert_string(line, "function", "load");
 	assert_string(line, "qualified_name", "Loader.load");
 	assert_int_equal(get(line, "line")->valueint, 4);
 	assert_true(cJSON_IsNull(get(line, "source")));
-	assert_fields(get(line, "cumulative"), SUM_FIELDS " peak_bytes rss_growth_bytes");
+	assert_fields(get(line, "cumulative"), SUM_FIELDS " peak_bytes");
 	assert_fields(get(json, "left_out"), SUM_FIELDS);
 	assert_fields(get(json, "native"), SUM_FIELDS);
 	assert_fields(get(json, "unknown"), SUM_FIELDS);
@@ -379,6 +406,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_leaks_has_the_documented_fields),
 		cmocka_unit_test(test_stacks_has_no_verdicts),
+		cmocka_unit_test(test_resident_memory_is_told_by_kind),
 		cmocka_unit_test(test_what_is_unknown_of_a_frame_is_null),
 		cmocka_unit_test(test_hostile_text_is_mended_not_passed_on),
 		cmocka_unit_test(test_large_numbers_keep_every_digit),

@@ -117,6 +117,7 @@ static const struct probe_costs costs = {
 	.free_exact_ns = 700,
 	.free_unknown_ns = 550,
 	.single_step_ns = 4500,
+	.rss_change_ns = 400,
 };
 
 static void assert_cost(struct record_target_hits hits, bool is_exact, double wanted_ns,
@@ -145,6 +146,20 @@ static void test_each_kind_of_hit_has_its_cost(void **state)
 	assert_cost(stepped, false, 50500, 0);
 }
 
+/* Measured with a stack at every sixteenth change: that is the case in which it is what it says. */
+static void test_changes_of_resident_memory_cost_by_their_stacks(void **state)
+{
+	const struct record_target_hits measured = {.rss_changes = 1600, .rss_samples = 100};
+	const struct record_target_hits changes = {.rss_changes = 1600};
+	const struct record_target_hits samples = {.rss_samples = 100};
+
+	(void)state;
+	assert_true(fabs(probe_costs_rss_seconds(&costs, &measured) * 1e9 - 640000) < 1e-3);
+	assert_true(fabs(probe_costs_rss_seconds(&costs, &changes) * 1e9 - 160000) < 1e-3);
+	assert_true(fabs(probe_costs_rss_seconds(&costs, &samples) * 1e9 - 480000) < 1e-3);
+	assert_true(fabs(probe_costs_share(&costs, &measured, false, 0.064) - 0.01) < 1e-9);
+}
+
 static void test_a_share_is_of_time_and_unknown_without_costs(void **state)
 {
 	const struct record_target_hits hits = {.allocations = 1000000, .frees = 1000000};
@@ -166,6 +181,7 @@ int main(void)
 		cmocka_unit_test(test_a_sampled_target_never_fills_its_share),
 		cmocka_unit_test(test_an_interval_is_not_raised_again_while_nothing_grows),
 		cmocka_unit_test(test_each_kind_of_hit_has_its_cost),
+		cmocka_unit_test(test_changes_of_resident_memory_cost_by_their_stacks),
 		cmocka_unit_test(test_a_share_is_of_time_and_unknown_without_costs),
 	};
 
