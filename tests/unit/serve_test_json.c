@@ -88,12 +88,13 @@ static void assert_string(const cJSON *object, const char *name, const char *val
 	"recent_overhead_share budget_share forced over_budget sampling_interval_asked_bytes " \
 	"sampling_interval_raises"
 
-#define ACCOUNT_FIELDS                                                                       \
-	"pid comm start_time observed_seconds provider sampling_interval_bytes complete "    \
-	"incomplete_reason lost_events stacks_taken stacks_to_root losses ended end_reason " \
-	"end_detail python "                                                                 \
-	"overhead_share " COST_CONTROL_FIELDS " outstanding_bytes "                          \
-	"outstanding_bytes_stderr outstanding_objects peak_bytes peak_seconds rss_profile "  \
+#define ACCOUNT_FIELDS                                                                      \
+	"pid comm start_time observed_seconds provider sampling_interval_bytes complete "   \
+	"incomplete_reason lost_events stacks_taken stacks_to_root python losses ended "    \
+	"end_reason "                                                                       \
+	"end_detail "                                                                       \
+	"overhead_share " COST_CONTROL_FIELDS " outstanding_bytes "                         \
+	"outstanding_bytes_stderr outstanding_objects peak_bytes peak_seconds rss_profile " \
 	"sites_total"
 
 #define SITES_FIELDS ACCOUNT_FIELDS " pending_frames sites"
