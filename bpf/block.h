@@ -38,8 +38,8 @@ __weak __noinline int block_count_freed(const struct record_block *block)
  * An address came back that we hold as outstanding. Either a nested call returned it first, then
  * the block is the outer call's; or we missed its free.
  */
-__weak __noinline int block_replace(struct record_target_counters *counters, __u64 address, __u32 account,
-			     __u32 is_inner)
+__weak __noinline int block_replace(struct record_target_counters *counters, __u64 address,
+				    __u32 account, __u32 is_inner)
 {
 	struct record_block_key key = {.address = address, .account = account};
 	struct record_block *found = bpf_map_lookup_elem(&blocks, &key);

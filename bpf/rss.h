@@ -47,21 +47,21 @@ struct {
 
 /*
  * Slots by the kernel's memory of a process. Written by probes; entries are deleted by the daemon
- * as a watch ends, and by an exec. A target has one: it is never full.
+ * as a watch ends, and by an exec. A target has one: it is never full. Size set at load.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, RECORD_TARGETS_MAX);
+	__uint(max_entries, 1);
 	__type(key, __u64);
 	__type(value, __u32);
 } rss_slots SEC(".maps") __weak;
 
-#define RSS_FILTER_BITS 12
+#define RSS_FILTER_BITS 10
 
 /*
- * 1 where rss_slots may have an entry, by where the process maps: what others do, unless they are its
- * forks, costs no more than a look here. Cleared by the daemon when nothing is watched. (By a hash
- * of the key would be better, but with a kernel's pointer the verifier allows no arithmetic.)
+ * 1 where rss_slots may have an entry, by where the process maps: what others do, unless they are
+ * its forks, costs no more than a look here. Cleared by the daemon when nothing is watched. (By a
+ * hash of the key would be better, but with a kernel's pointer the verifier allows no arithmetic.)
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -85,7 +85,7 @@ static __always_inline bool rss_is_counted_by_cpu(void)
 
 static __always_inline __u32 rss_member(__u32 kind)
 {
-	return kind == RECORD_RSS_FILE ? MM_FILE
+	return kind == RECORD_RSS_FILE        ? MM_FILE
 	       : kind == RECORD_RSS_ANONYMOUS ? MM_ANONYMOUS
 					      : MM_SHMEM;
 }

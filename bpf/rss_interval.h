@@ -12,11 +12,11 @@
  *
  * The error of a site that holds the share p of a total: where memory is touched in runs, only the
  * ends of runs are uncertain, by less than 1.5 intervals each. Where sites alternate at random from
- * page to page, which is the worst case, the variance is 13/12 * interval * total * p * (1 - p), the
- * mean square of a distance over its mean being 13/12 of an interval. The interval grows with what
- * was sampled so far, from 64 KiB up to 512 KiB: so the standard error of a share is 0.8 percentage
- * points at worst from 256 MiB to 2 GiB, and less beyond. What is not sampled at the end is less
- * than 1.5 intervals for each CPU and kind.
+ * page to page, which is the worst case, the variance is 13/12 * interval * total * p * (1 - p),
+ * the mean square of a distance over its mean being 13/12 of an interval. The interval grows with
+ * what was sampled so far, from 64 KiB up to 512 KiB: so the standard error of a share is 0.8
+ * percentage points at worst from 256 MiB to 2 GiB, and less beyond. What is not sampled at the end
+ * is less than 1.5 intervals for each CPU and kind.
  */
 #ifndef MEMWATCH_RSS_INTERVAL_H
 #define MEMWATCH_RSS_INTERVAL_H
