@@ -285,7 +285,8 @@ struct record_target_counters {
 	__u64 rss_samples_to_root; /* of them: the stack was whole */
 	__u64 lost_rss_samples;    /* no thread state, or no site at all */
 	__u64 lost_rss_sites;      /* samples accounted to the overflow site */
-	/* Of its memory, by others than its own threads: reclaim, khugepaged, ptrace, vfork's child */
+	/* Of its memory, by others than its own threads: reclaim, khugepaged, ptrace, vfork's child
+	 */
 	__u64 rss_grown_elsewhere_bytes;
 	__u64 rss_shrunk_elsewhere_bytes;
 	__u64 stack_ends[RECORD_STACK_ENDS_COUNT];   /* stacks taken, by enum record_stack_end */

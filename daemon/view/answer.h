@@ -96,8 +96,8 @@ struct answer_sites {
 	const char *end_reason; /* static, NULL while watched: "exited", "exec", "unwatched" */
 	char *end_detail;       /* numbers to it; NULL or "": none */
 	struct answer_cost_control control;
-	const char *rss_refusal; /* static: why there is no RSS profile; NULL: there is */
-	struct answer_rss rss;   /* of all sites, listed or not */
+	const char *rss_refusal;     /* static: why there is no RSS profile; NULL: there is */
+	struct answer_rss rss;       /* of all sites, listed or not */
 	uint64_t rss_interval_bytes; /* between its samples, on average; 0: there was none yet */
 	uint64_t rss_samples, rss_samples_to_root;
 	/* By others than the process's own threads: reclaim, khugepaged… */

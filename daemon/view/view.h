@@ -22,8 +22,8 @@ struct view_viewer {
  * target, -ENOENT no such OOM, -ENOMEM.
  */
 struct view_sites_options {
-	bool has_verdicts; /* leaks; else stacks */
-	bool is_all;       /* leaks: cache and steady too */
+	bool has_verdicts;     /* leaks; else stacks */
+	bool is_all;           /* leaks: cache and steady too */
 	enum answer_sort sort; /* RSS lists the sites of resident memory, the others those of
 				  blocks and mappings */
 	bool is_largest_first; /* leaks: by size alone, not by verdict first */
