@@ -166,8 +166,8 @@ struct record_rss {
 	__u64 shrunk_bytes[RECORD_RSS_KINDS];
 };
 
-/* Of as many sites as a target may have of allocations, what it may have of these beside. */
-#define RECORD_RSS_SITES_SHIFT 2
+/* A target may have this part of its sites of allocations for resident memory, beside them. */
+#define RECORD_RSS_SITES_DIVISOR 10
 
 /* A target's memory. Written by BPF, read by the daemon. Index: slot. */
 struct record_rss_space {

@@ -2,12 +2,12 @@
 /*
  * The RSS profile of targets: which code resident memory grows and shrinks by.
  *
- * The kernel's tracepoint rss_stat fires on every change of an mm's counters, after it. Since 6.2 it
- * says which counter and not by how much: a counter is one number for each CPU and a sum of what
+ * The kernel's tracepoint rss_stat fires on every change of an mm's counters, after it. Since 6.2
+ * it says which counter and not by how much: a counter is one number for each CPU and a sum of what
  * these have handed over, and only the CPU of the change has another number than when it was last
  * looked at. A change that is handed over leaves 0 behind, and the sum tells the rest. Before 6.2
- * the tracepoint brings the new count; the kernel saves up the faults of a thread there, 64 at most,
- * so that so many are booked on the stack of the last of them.
+ * the tracepoint brings the new count; the kernel saves up the faults of a thread there, 64 at
+ * most, so that so many are booked on the stack of the last of them.
  *
  * Changes by anybody else than the target's own threads have no stack of its: they are counted for
  * the whole. Teardown is one of these, as the process has left its memory before: exit and exec
@@ -26,8 +26,8 @@ static __always_inline void rss_begin_sums(struct rss_part *part)
 {
 	for (__u32 i = 0; i < RSS_SUMS; i++) {
 		part->sums[i].bytes = 0;
-		part->sums[i].distance_bytes = rss_first_distance_bytes(bpf_get_prandom_u32(),
-									RSS_INTERVAL_MIN_BYTES);
+		part->sums[i].distance_bytes =
+			rss_first_distance_bytes(bpf_get_prandom_u32(), RSS_INTERVAL_MIN_BYTES);
 	}
 }
 
@@ -48,9 +48,9 @@ __noinline int rss_begin_part(__u64 mm_address, __u32 slot, __u32 cpu)
 	if (!part->cpu_offset)
 		return 1;
 	for (__u32 kind = 0; kind < RECORD_RSS_KINDS; kind++) {
-		struct percpu_counter *counter =
-			(void *)mm_address + bpf_core_field_offset(struct mm_struct, rss_stat) +
-			rss_member(kind) * element_bytes;
+		struct percpu_counter *counter = (void *)mm_address +
+						 bpf_core_field_offset(struct mm_struct, rss_stat) +
+						 rss_member(kind) * element_bytes;
 
 		bpf_probe_read_kernel(&part->counted_pages[kind], sizeof(__s32),
 				      (void *)BPF_CORE_READ(counter, counters) + part->cpu_offset);
@@ -61,9 +61,9 @@ __noinline int rss_begin_part(__u64 mm_address, __u32 slot, __u32 cpu)
 static __always_inline __s64 rss_read_sum(__u64 mm_address, __u32 kind)
 {
 	__u64 element_bytes = bpf_core_type_size(struct percpu_counter);
-	struct percpu_counter *counter =
-		(void *)mm_address + bpf_core_field_offset(struct mm_struct, rss_stat) +
-		rss_member(kind) * element_bytes;
+	struct percpu_counter *counter = (void *)mm_address +
+					 bpf_core_field_offset(struct mm_struct, rss_stat) +
+					 rss_member(kind) * element_bytes;
 
 	return BPF_CORE_READ(counter, count);
 }
@@ -74,7 +74,7 @@ static __always_inline __s64 rss_read_plain(__u64 mm_address, __u32 kind)
 	__s64 pages[MM_COUNTERS] = {};
 
 	bpf_core_read(pages, sizeof(pages), &mm->rss_stat.count);
-	return kind == RECORD_RSS_FILE ? pages[MM_FILE]
+	return kind == RECORD_RSS_FILE        ? pages[MM_FILE]
 	       : kind == RECORD_RSS_ANONYMOUS ? pages[MM_ANONYMOUS]
 					      : pages[MM_SHMEM];
 }
@@ -83,8 +83,7 @@ static __always_inline __s64 rss_read_plain(__u64 mm_address, __u32 kind)
 __noinline int rss_begin(__u64 mm_address, __u32 slot, __u32 pid)
 {
 	struct record_rss_space *space = bpf_map_lookup_elem(&rss_spaces, &slot);
-	__u8 *is_marked =
-		rss_filter_of(BPF_CORE_READ((struct mm_struct *)mm_address, mmap_base));
+	__u8 *is_marked = rss_filter_of(BPF_CORE_READ((struct mm_struct *)mm_address, mmap_base));
 	__u64 before;
 
 	if (!space || !is_marked || !mm_address)
@@ -129,14 +128,19 @@ int rss_begin_targets(struct bpf_iter__task *ctx)
 	return 0;
 }
 
-/* The new program's memory. */
+/* The new program's memory, where the one before was followed. */
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(rss_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
-	__u32 pid = task->tgid, *found = bpf_map_lookup_elem(&target_slots, &pid);
+	__u32 pid = task->tgid, slot, *found = bpf_map_lookup_elem(&target_slots, &pid);
+	const struct record_rss_space *space;
 
-	if (found)
-		rss_begin((__u64)BPF_CORE_READ(task, mm), *found, pid);
+	if (!found)
+		return 0;
+	slot = *found;
+	space = bpf_map_lookup_elem(&rss_spaces, &slot);
+	if (space && space->mm)
+		rss_begin((__u64)BPF_CORE_READ(task, mm), slot, pid);
 	return 0;
 }
 
@@ -164,7 +168,7 @@ static __always_inline __u32 rss_site(const struct call *call, struct thread_sta
 {
 	struct record_target_counters *counters = call->counters;
 	struct site_share share = {.used = &counters->rss_sites,
-				   .max = call->control->sites_max >> RECORD_RSS_SITES_SHIFT,
+				   .max = call->control->sites_max / RECORD_RSS_SITES_DIVISOR,
 				   .lost = &counters->lost_rss_sites};
 	struct unwind_start start = rss_where();
 	__u64 hash = unwind_take(call, &start, state);
@@ -230,7 +234,8 @@ static __always_inline __s64 rss_pages_of_cpu(struct record_rss_space *space, st
 		return 0;
 	pages = (__s64)counted - part->counted_pages[kind];
 	part->counted_pages[kind] = counted;
-	/* Another CPU may have handed over its own just now: only after one of ours is the sum ours. */
+	/* Another CPU may have handed over its own just now: only after one of ours is the sum
+	 * ours. */
 	if (!counted && sum != space->counted_pages[kind])
 		pages += sum - __sync_lock_test_and_set(&space->counted_pages[kind], sum);
 	return pages;

@@ -47,16 +47,16 @@ struct {
 
 /*
  * Slots by the kernel's memory of a process. Written by probes; entries are deleted by the daemon
- * as a watch ends, and by an exec. A target has one: it is never full.
+ * as a watch ends, and by an exec. A target has one: it is never full. Size set at load.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, RECORD_TARGETS_MAX);
+	__uint(max_entries, 1);
 	__type(key, __u64);
 	__type(value, __u32);
 } rss_slots SEC(".maps") __weak;
 
-#define RSS_FILTER_BITS 12
+#define RSS_FILTER_BITS 10
 
 /*
  * 1 where rss_slots may have an entry, by where the process maps: what others do, unless they are

@@ -37,7 +37,8 @@ static const struct loss losses_known[] = {
 	{"invalid_samples", false,
 	 "samples not counted: the process reported sizes or weights that cannot be"},
 	{"rss_samples", false,
-	 "samples of resident memory not counted: no kernel memory, or no room in the table of sites "
+	 "samples of resident memory not counted: no kernel memory, or no room in the table of "
+	 "sites "
 	 "(raise sites_max)"},
 	{"rss_sites_full", false,
 	 "samples of resident memory counted without their stack: the table of sites, or their "

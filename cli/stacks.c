@@ -34,14 +34,14 @@ int stacks_main(struct options_global *global, int argc, char **argv)
 	static const char *const sorts[] = {"outstanding", "allocated", "rss", NULL};
 	struct option options[STACKS_OPTIONS] = {
 		[STACKS_PID] = OPTION_PID("the process; it is watched"),
-		[STACKS_SORT] =
-			{.name = "--sort",
-			 .value_name = "KEY",
-			 .kind = OPTION_CHOICE,
-			 .choices = sorts,
-			 .string = sorts[0],
-			 .help = "largest first by outstanding (default) or allocated bytes; rss: the "
-				 "stacks that resident memory grew by"},
+		[STACKS_SORT] = {.name = "--sort",
+				 .value_name = "KEY",
+				 .kind = OPTION_CHOICE,
+				 .choices = sorts,
+				 .string = sorts[0],
+				 .help = "largest first by outstanding (default) or allocated "
+					 "bytes; rss: the "
+					 "stacks that resident memory grew by"},
 		[STACKS_TOP] = {.name = "--top",
 				.value_name = "K",
 				.kind = OPTION_COUNT,

@@ -59,10 +59,11 @@ static bool end_rss_profile(struct state *state, struct target *target,
 {
 	if (target->rss_refusal || look->rss_seconds < look->probe_seconds / 2)
 		return false;
-	log_write(LOG_NOTICE,
-		  "process %d (%s): its RSS profile ends: the changes of its resident memory are too "
-		  "many for its budget",
-		  (int)target->identity.pid, target->identity.comm);
+	log_write(
+		LOG_NOTICE,
+		"process %d (%s): its RSS profile ends: the changes of its resident memory are too "
+		"many for its budget",
+		(int)target->identity.pid, target->identity.comm);
 	target_end_rss(state->targets, target);
 	return true;
 }

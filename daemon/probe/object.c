@@ -338,7 +338,7 @@ const struct probe_limits *probe_object_limits(const struct probe_object *object
 
 uint32_t probe_object_site_count(const struct probe_object *object)
 {
-	return object->limits.sites_max + (object->limits.sites_max >> RECORD_RSS_SITES_SHIFT);
+	return object->limits.sites_max + object->limits.sites_max / RECORD_RSS_SITES_DIVISOR;
 }
 
 struct record_site *probe_object_sites(const struct probe_object *object)

@@ -21,8 +21,8 @@ bool rss_profile_is_offered(const struct btf *kernel)
 	return btf__find_by_name_kind(kernel, "btf_trace_rss_stat", BTF_KIND_TYPEDEF) > 0;
 }
 
-void rss_profile_configure(const struct rss_profile_pieces *pieces, bool is_offered,
-			   uint32_t slots, uint32_t cpus)
+void rss_profile_configure(const struct rss_profile_pieces *pieces, bool is_offered, uint32_t slots,
+			   uint32_t cpus)
 {
 	bpf_program__set_autoload(pieces->change, is_offered);
 	bpf_program__set_autoload(pieces->exec, is_offered);
@@ -31,6 +31,7 @@ void rss_profile_configure(const struct rss_profile_pieces *pieces, bool is_offe
 	bpf_program__set_autoattach(pieces->exec, false);
 	bpf_program__set_autoattach(pieces->begin, false);
 	bpf_map__set_max_entries(pieces->spaces, slots);
+	bpf_map__set_max_entries(pieces->slots, slots);
 	bpf_map__set_max_entries(pieces->parts, is_offered ? slots * cpus : 1);
 }
 

@@ -26,8 +26,8 @@ struct rss_profile;
 /* Whether this kernel has the tracepoint, and counts memory in a way that is known. */
 bool rss_profile_is_offered(const struct btf *kernel);
 /* Before the object is loaded. */
-void rss_profile_configure(const struct rss_profile_pieces *pieces, bool is_offered,
-			   uint32_t slots, uint32_t cpus);
+void rss_profile_configure(const struct rss_profile_pieces *pieces, bool is_offered, uint32_t slots,
+			   uint32_t cpus);
 /* Afterwards. NULL when out of memory. */
 struct rss_profile *rss_profile_new(const struct rss_profile_pieces *pieces, bool is_offered,
 				    uint32_t slots);

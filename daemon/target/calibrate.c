@@ -202,7 +202,7 @@ static struct timing added_by_probes(const struct timing *watched, const struct 
 	struct timing more = {.allocation_ns = added(watched->allocation_ns, plain->allocation_ns),
 			      .free_ns = added(watched->free_ns, plain->free_ns),
 			      .pair_ns = added(watched->pair_ns, plain->pair_ns),
-			       .touch_ns = added(watched->touch_ns, plain->touch_ns),
+			      .touch_ns = added(watched->touch_ns, plain->touch_ns),
 			      .stepped_ns = added(watched->stepped_ns, plain->stepped_ns)};
 	double apart_ns = more.allocation_ns + more.free_ns;
 

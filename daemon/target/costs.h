@@ -15,7 +15,7 @@ struct probe_costs {
 	double free_exact_ns;           /* of a block that is accounted */
 	double free_unknown_ns;         /* of any other */
 	double single_step_ns;          /* more where the instruction cannot be emulated */
-	double rss_change_ns; /* of a page, every sixteenth with a stack */
+	double rss_change_ns;           /* of a page, every sixteenth with a stack */
 };
 
 /*

@@ -63,7 +63,7 @@ static int fill_maps(struct state *state, struct answer_status *answer)
 		.name = "blocks", .used = count_blocks(state), .max = limits->blocks_max};
 	answer->maps[1] = (struct answer_map){.name = "sites",
 					      .used = probe_object_sites_used(state->object),
-					      .max = limits->sites_max};
+					      .max = probe_object_site_count(state->object)};
 	answer->map_count = 2;
 	return 0;
 }

@@ -9,12 +9,10 @@ import pathlib
 import pytest
 
 from harness import paths
-from harness.resident import (BESIDE_BYTES, FUNCTIONS, MIB, SHARE_ERROR, assert_grown_as_touched,
-                              assert_shares, by_function, rss_sites, touched)
-from harness.wait import eventually_passes
-
-# What a program touches as it starts.
-START_BYTES = 4 * MIB
+from harness.resident import (BESIDE_BYTES, FUNCTIONS, MIB, SHARE_ERROR, START_BYTES,
+                              assert_grown_as_touched, assert_shares, by_function, rss_sites,
+                              touched)
+from harness.wait import eventually, eventually_passes
 
 
 def anonymous_bytes(pid):
@@ -107,6 +105,20 @@ def test_a_program_that_is_executed_begins_anew(daemon, run):
     program.tell("go")
     program.tell("touch 100")
     assert_grown_as_touched(daemon, program, START_BYTES)
+    assert program.end() == 0
+
+
+def test_over_budget_the_profile_ends_before_the_watch(daemon, run):
+    program = run("resident")
+    daemon.put(f"{program.watch_path}?budget=1")
+    program.tell("churn")
+    eventually(lambda: not rss_sites(daemon, program.pid)["rss_profile"]["available"],
+               "the profile ends")
+    profile = rss_sites(daemon, program.pid)["rss_profile"]
+    assert "budget" in profile["reason"]
+    assert profile["samples"] > 0
+    assert daemon.target(program.pid), "it is watched"
+    program.tell("stop")
     assert program.end() == 0
 
 

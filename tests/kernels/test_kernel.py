@@ -6,8 +6,8 @@ function here; `run` starts programs that are listed in conftest.py.
 from harness.chance import another_draw_decides
 from harness.compare import (assert_estimated, assert_exact, assert_nothing_lost,
                              by_direct_caller, truth_by_function)
-from harness.resident import (FUNCTIONS, MIB, SHARE_ERROR, assert_grown_as_touched, by_function,
-                              rss_sites)
+from harness.resident import (FUNCTIONS, MIB, SHARE_ERROR, START_BYTES, assert_grown_as_touched,
+                              by_function, rss_sites)
 from harness.wait import eventually, eventually_passes
 from vm.remote import is_text_changed
 
@@ -70,7 +70,7 @@ def test_resident_memory_grows_by_who_touches_it(daemon, run):
     daemon.watch(program, "--force")
     for command in ("touch 200", "take_down", "touch_by_threads 100"):
         program.tell(command)
-        assert_grown_as_touched(daemon, program)
+        assert_grown_as_touched(daemon, program, START_BYTES)
     shrunk = by_function(rss_sites(daemon, program.pid), FUNCTIONS, "rss_shrunk_bytes")
     assert abs(shrunk["take_down"] - 200 * MIB) <= SHARE_ERROR * 200 * MIB
 

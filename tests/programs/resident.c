@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -198,6 +199,36 @@ CALL_SITE static void take_down(long unused)
 	ledger_count("taken_down_bytes", (long long)memory_bytes);
 }
 
+/* ---- For as long as it takes */
+
+static pthread_t churner;
+static atomic_bool is_churning;
+
+static void *churn_on(void *unused)
+{
+	(void)unused;
+	while (is_churning) {
+		touch_shares((long)(memory_bytes / MIB));
+		madvise(memory, memory_bytes, MADV_DONTNEED);
+	}
+	return NULL;
+}
+
+static void churn(long unused)
+{
+	(void)unused;
+	map(64 * MIB, MADV_NOHUGEPAGE, -1);
+	is_churning = true;
+	program_require(!pthread_create(&churner, NULL, churn_on, NULL), "a thread");
+}
+
+static void stop(long unused)
+{
+	(void)unused;
+	is_churning = false;
+	pthread_join(churner, NULL);
+}
+
 int main(void)
 {
 	static const struct command commands[] = {
@@ -208,6 +239,8 @@ int main(void)
 		{"fill_by_kernel", fill_by_kernel},
 		{"share", share},
 		{"fork_and_touch", fork_and_touch},
+		{"churn", churn},
+		{"stop", stop},
 		{"give_back", give_back},
 		{"take_down", take_down},
 		{NULL, NULL},

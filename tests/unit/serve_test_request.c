@@ -129,7 +129,7 @@ static void test_a_wrong_argument_is_named_with_what_would_be_right(void **state
 		{"/x?top=-1", "top=-1", "whole number"},
 		{"/x?top=1000001", "top", "1000000"},
 		{"/x?all=yes", "all=yes", "0 or 1"},
-		{"/x?sort=size", "sort=size", "outstanding or allocated"},
+		{"/x?sort=size", "sort=size", "outstanding, allocated or rss"},
 		{"/x?interval=0", "interval=0", "exact"},
 		{"/x?interval=64k", "interval=64k", "bytes"},
 		{"/x?lease=0", "lease=0", "seconds"},

@@ -47,8 +47,8 @@ static void sampler_add(struct sampler *sampler, unsigned site, uint64_t bytes)
 	sampler->sampled_bytes += sampler->bytes;
 	sampler->bytes = 0;
 	sampler->samples++;
-	sampler->distance_bytes = rss_distance_bytes(random_bits(),
-						     rss_interval_bytes(sampler->sampled_bytes));
+	sampler->distance_bytes =
+		rss_distance_bytes(random_bits(), rss_interval_bytes(sampler->sampled_bytes));
 }
 
 static void test_the_interval_grows_with_what_was_sampled(void **state)
@@ -99,8 +99,8 @@ static void assert_unbiased(const unsigned pages[SITES], uint64_t total_bytes)
 					  (1 - share) +
 				  1.5 * 1.5 * RSS_INTERVAL_MIN_BYTES * RSS_INTERVAL_MIN_BYTES;
 
-		assert_true(fabs(sums[site] / RUNS - truth) <= 4 * sqrt(variance / RUNS) +
-								       (double)(PAGE_BYTES));
+		assert_true(fabs(sums[site] / RUNS - truth) <=
+			    4 * sqrt(variance / RUNS) + (double)(PAGE_BYTES));
 	}
 }
 
