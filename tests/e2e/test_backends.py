@@ -2,7 +2,7 @@
 """Whatever attach back end brings the probes, the account is the same, and they go again."""
 import pytest
 
-from harness import process
+from harness import paths, process
 from harness.chance import another_draw_decides
 from harness.compare import (assert_estimated, assert_exact, assert_nothing_lost,
                              by_direct_caller, direct_caller)
@@ -250,4 +250,13 @@ def test_sigkill_leaves_no_probe(another_daemon, run):
     another_daemon.kill()
     assert_text_restored(program)
     program.tell("stop")
+    assert program.end() == 0
+
+
+def test_a_program_that_is_run_is_exact_from_its_first_block(daemon, run):
+    executable = str(paths.PROGRAMS / "allocators")
+    program = run(*daemon.ctl_command("run", "--exact", "--force", executable))
+    program.tell("allocate")
+    program.executable = executable
+    assert_exact(daemon, program)
     assert program.end() == 0
