@@ -54,6 +54,7 @@ static const struct config_key keys[] = {
 	{"ring_buffer", &config_power_type, "4MiB", FIELD(ring_buffer_bytes), 64 * KIB, 256 * MIB},
 	{"symbol_cache", &config_size_type, "16MiB", FIELD(symbol_cache_bytes), MIB, 4 * GIB},
 	{"unwind_tables", &config_size_type, "64MiB", FIELD(unwind_tables_bytes), MIB, 256 * MIB},
+	{"python_codes", &config_size_type, "64MiB", FIELD(python_codes_bytes), MIB, 4 * GIB},
 	{"debuginfod_urls", &config_urls_type, "", FIELD(debuginfod_urls), 0, 0},
 	/* A file may have half of it: those of most libraries have megabytes. */
 	{"debuginfod_cache", &config_size_type, "1GiB", FIELD(debuginfod_cache_bytes), MIB,

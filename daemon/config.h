@@ -26,6 +26,7 @@ struct config {
 	uint64_t ring_buffer_bytes;      /* ring_buffer = 4MiB, a power of two of at least 64KiB */
 	uint64_t symbol_cache_bytes;     /* symbol_cache = 16MiB */
 	uint64_t unwind_tables_bytes;    /* unwind_tables = 64MiB */
+	uint64_t python_codes_bytes;     /* python_codes = 64MiB */
 	char debuginfod_urls[1024];      /* debuginfod_urls = : of servers; "" asks none */
 	uint64_t debuginfod_cache_bytes; /* debuginfod_cache = 1GiB */
 	uint32_t debuginfod_seconds; /* debuginfod_seconds = 90 : for one file from one server */

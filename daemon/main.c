@@ -9,6 +9,7 @@
 #include "naming.h"
 #include "notify.h"
 #include "options.h"
+#include "python/code.h"
 #include "python_reader.h"
 #include "serve/serve.h"
 #include "unwinder.h"
@@ -39,7 +40,7 @@ struct daemon {
 	struct worker *worker;
 	struct loop *unwinder;
 	struct naming *naming;
-	struct loop *python_reader;
+	struct python_reader *python_reader;
 	struct server *server;
 	int instance_fd, signal_fd, timer_fd, epoll_fd;
 	double watchdog_seconds, watchdog_sent_seconds;
@@ -175,6 +176,7 @@ static int open_state(struct daemon *daemon)
 	pthread_condattr_destroy(&attributes);
 	state->unwinder_wake_fd = state->python_wake_fd = -1;
 	state->unwind_bytes_max = config->unwind_tables_bytes;
+	python_code_set_bytes_max(config->python_codes_bytes);
 	state->modules = module_cache_new(config->symbol_cache_bytes, MODULES_MAX);
 	open_fetcher(config, state);
 	state->postmortems = postmortem_list_new(config->ooms_max, config->sites_max);
@@ -341,7 +343,7 @@ static void close_all(struct daemon *daemon)
 	server_stop(daemon->server);
 	worker_stop(daemon->worker);
 	unwinder_stop(state, daemon->unwinder);
-	python_reader_stop(state, daemon->python_reader);
+	python_reader_stop(daemon->python_reader);
 	/* Targets first: their probes go before anything else does. */
 	target_table_free(state->targets);
 	retry_list_clear(&state->retries);

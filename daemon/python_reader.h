@@ -7,12 +7,12 @@
 #ifndef MEMWATCH_PYTHON_READER_H
 #define MEMWATCH_PYTHON_READER_H
 
-#include "loop.h"
 #include "view/state.h"
 
+struct python_reader;
 /* From now on state_wake_followers() and state_wake_python_reader() reach it. 0 or -errno. */
-int python_reader_start(struct state *state, struct loop **reader);
+int python_reader_start(struct state *state, struct python_reader **reader);
 /* NULL is fine. */
-void python_reader_stop(struct state *state, struct loop *reader);
+void python_reader_stop(struct python_reader *reader);
 
 #endif

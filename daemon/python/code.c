@@ -18,8 +18,12 @@ struct code_identity {
 	uint32_t first_line;
 };
 
+/* Of all code objects together. */
+static _Atomic uint64_t bytes_held, bytes_max = UINT64_MAX;
+
 struct python_code {
 	_Atomic uint32_t references;
+	uint64_t bytes; /* its own, as part of bytes_held */
 	struct code_identity identity;
 	char *file, *function, *qualified_name; /* the last NULL: it is the function */
 	struct code_lines lines;
@@ -113,8 +117,35 @@ static int read_names(const struct python_layout *layout, const struct python_me
 	return error;
 }
 
+/* Returns whether there is room for it. */
+static bool take_bytes(struct python_code *code)
+{
+	code->bytes = sizeof(*code) + code->lines.bytes + strlen(code->file) +
+		      strlen(code->function) +
+		      (code->qualified_name ? strlen(code->qualified_name) : 0);
+	return atomic_fetch_add_explicit(&bytes_held, code->bytes, memory_order_relaxed) +
+		       code->bytes <=
+	       atomic_load_explicit(&bytes_max, memory_order_relaxed);
+}
+
+void python_code_set_bytes_max(uint64_t bytes)
+{
+	atomic_store_explicit(&bytes_max, bytes, memory_order_relaxed);
+}
+
+uint64_t python_code_bytes(void)
+{
+	return atomic_load_explicit(&bytes_held, memory_order_relaxed);
+}
+
+uint64_t python_code_bytes_max(void)
+{
+	return atomic_load_explicit(&bytes_max, memory_order_relaxed);
+}
+
 static void code_free(struct python_code *code)
 {
+	atomic_fetch_sub_explicit(&bytes_held, code->bytes, memory_order_relaxed);
 	free(code->file);
 	free(code->function);
 	free(code->qualified_name);
@@ -139,6 +170,8 @@ int python_code_read(const struct python_layout *layout, const struct python_mem
 	/* It may have died, and another have taken its place, while it was read. */
 	if (!error && !python_code_is_same(read, layout, memory, address))
 		error = -EINVAL;
+	if (!error && !take_bytes(read))
+		error = -ENOSPC;
 	if (error)
 		code_free(read);
 	else

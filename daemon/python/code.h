@@ -17,10 +17,15 @@
 
 struct python_code;
 
+/* Bounds the memory that all code objects together take; what goes beyond it is not read. */
+void python_code_set_bytes_max(uint64_t bytes_max);
+uint64_t python_code_bytes(void);
+uint64_t python_code_bytes_max(void);
+
 /*
  * Copies the code object at an address. Returns 0 and *code, held once; -EINVAL when what lies
  * there is none, -EFAULT when it can't be read, -E2BIG when a name or table is larger than any real
- * one, -ENOMEM.
+ * one, -ENOSPC when all code objects together take too much, -ENOMEM.
  */
 int python_code_read(const struct python_layout *layout, const struct python_memory *memory,
 		     uint64_t address, struct python_code **code);

@@ -64,6 +64,12 @@ struct python_code *code_table_find(struct code_table *table, uint32_t account,
 	if (entry->code && python_code_is_same(entry->code, layout, memory, address))
 		return python_code_hold(entry->code);
 	error = python_code_read(layout, memory, address, &code);
+	/* Of what is kept here for nobody but the next stack, there is room. */
+	if (error == -ENOSPC && table->count) {
+		forget_all(table);
+		entry = look_up(table, account, address);
+		error = python_code_read(layout, memory, address, &code);
+	}
 	/* Of a process that has gone meanwhile, what was known is all there is. */
 	if (error && error != -EINVAL && entry->code)
 		return python_code_hold(entry->code);

@@ -38,6 +38,18 @@ static void encode_naming(struct json *json, const struct answer_naming *naming)
 	json_close_object(json);
 }
 
+static void encode_python(struct json *json, const struct answer_python_codes *python)
+{
+	json_open_object(json, "python_codes");
+	json_uint64(json, "bytes", python->bytes);
+	json_uint64(json, "bytes_max", python->bytes_max);
+	json_uint64(json, "read_total", python->read_total);
+	json_uint64(json, "reused_total", python->reused_total);
+	json_uint64(json, "unreadable_total", python->unreadable_total);
+	json_uint64(json, "dropped_total", python->dropped_total);
+	json_close_object(json);
+}
+
 static void encode_unwind(struct json *json, const struct answer_unwind *unwind)
 {
 	json_open_object(json, "unwind");
@@ -82,6 +94,7 @@ void json_status(struct json *json, const struct answer_status *answer)
 	json_uint64(json, "bpf_memory_bytes", answer->bpf_memory_bytes);
 	json_uint64(json, "symbol_cache_bytes", answer->symbol_cache_bytes);
 	encode_naming(json, &answer->naming);
+	encode_python(json, &answer->python);
 	encode_unwind(json, &answer->unwind);
 	encode_debuginfod(json, &answer->debuginfod);
 	json_uint64(json, "oom_kills_total", answer->oom_kills_total);

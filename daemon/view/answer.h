@@ -286,6 +286,15 @@ struct answer_naming {
 	double cpu_seconds_total;
 };
 
+/* The code objects of Python functions in stacks, which a thread reads. */
+struct answer_python_codes {
+	uint64_t bytes, bytes_max;
+	uint64_t read_total;
+	uint64_t reused_total;     /* read where another one had been */
+	uint64_t unreadable_total; /* frames without a name: gone when it was read, or no room */
+	uint64_t dropped_total;    /* stacks without names: too many were waiting */
+};
+
 /* The unwind tables in the kernel. */
 struct answer_unwind {
 	uint64_t modules, bytes, bytes_max;
@@ -318,6 +327,7 @@ struct answer_status {
 	uint64_t bpf_memory_bytes;  /* of all its maps, as the kernel says */
 	uint64_t symbol_cache_bytes;
 	struct answer_naming naming;
+	struct answer_python_codes python;
 	struct answer_unwind unwind;
 	struct answer_debuginfod debuginfod;
 	struct answer_map *maps;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "view/status.h"
 
+#include "account/code_reading.h"
 #include "clock.h"
 #include "procfs.h"
+#include "python/code.h"
 #include "target/unwinding.h"
 #include "view/losses.h"
 
@@ -99,6 +101,21 @@ static struct answer_naming read_naming(const struct state *state)
 	};
 }
 
+static struct answer_python_codes read_python(const struct state *state)
+{
+	struct code_reading_statistics statistics;
+
+	code_reading_read_statistics(account_table_code_reading(state->accounts), &statistics);
+	return (struct answer_python_codes){
+		.bytes = python_code_bytes(),
+		.bytes_max = python_code_bytes_max(),
+		.read_total = statistics.read_codes,
+		.reused_total = statistics.reused_addresses,
+		.unreadable_total = statistics.unreadable_codes,
+		.dropped_total = statistics.dropped_stacks,
+	};
+}
+
 static void fill_debuginfod(const struct state *state, struct answer_status *answer)
 {
 	struct debug_fetcher_counters counters;
@@ -140,6 +157,7 @@ int status_fill(struct state *state, struct answer_status *answer)
 				    unwind->space_bytes,
 		.symbol_cache_bytes = module_cache_bytes(state->modules),
 		.naming = read_naming(state),
+		.python = read_python(state),
 		.unwind = {.modules = unwind->modules,
 			   .bytes = unwind->bytes,
 			   .bytes_max = state->unwind_bytes_max,

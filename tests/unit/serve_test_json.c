@@ -346,7 +346,8 @@ static void test_status_and_doctor_have_the_documented_fields(void **state)
 	assert_fields(status,
 		      "version start_time uptime_seconds backend attach_backends_tried "
 		      "targets targets_max targets_reporting "
-		      "cpu_seconds rss_bytes bpf_memory_bytes symbol_cache_bytes naming unwind "
+		      "cpu_seconds rss_bytes bpf_memory_bytes symbol_cache_bytes naming "
+		      "python_codes unwind "
 		      "debuginfod oom_kills_total ended_over_budget_total intervals_raised_total "
 		      "events_total maps losses");
 	assert_fields(first(status, "attach_backends_tried"), "name works reason");

@@ -193,7 +193,7 @@ static void test_unknown_key_suggests_the_nearest(void **state)
 		     "state_dir, log_level, sampling_interval, attach_backend, "
 		     "budget_by_hand_percent, budget_by_policy_percent, retry_seconds, "
 		     "blocks_max, sites_max, "
-		     "targets_max, ring_buffer, symbol_cache, unwind_tables, "
+		     "targets_max, ring_buffer, symbol_cache, unwind_tables, python_codes, "
 		     "debuginfod_urls, debuginfod_cache, debuginfod_seconds, ended_targets_max, "
 		     "ooms_max, metrics_processes_max)");
 }
