@@ -13,7 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 pytest.register_assert_rewrite("harness.compare", "harness.resident")
 
 from harness import paths, wait  # noqa: E402
-from vm import kernels  # noqa: E402
+from vm import kernels, python  # noqa: E402
 from vm.image import Image  # noqa: E402
 from vm.machine import Machine  # noqa: E402
 from vm.remote import RemoteCgroup, RemoteDaemon, RemoteProgram  # noqa: E402
@@ -22,6 +22,7 @@ CACHE = paths.BUILD / "kernels"
 HERE = pathlib.Path(__file__).resolve().parent
 # An emulated processor is some thirty times slower, and two of them share two real ones.
 PATIENCE = 20
+PYTHON_PROGRAM = "python_ways.py"
 PROGRAMS = ("allocators", "sampled", "threads", "oom_victim", "resident", "under_seccomp")
 
 
@@ -48,6 +49,7 @@ def machine(kernel):
     for program in (paths.MEMWATCHD, paths.MEMWATCHCTL, *(paths.PROGRAMS / name
                                                           for name in PROGRAMS)):
         image.add(program, f"/usr/bin/{program.name}")
+    python.add(image, paths.SCRIPTS / PYTHON_PROGRAM)
     image.add_applets()
     image.write("/init", (HERE / "vm/init.sh").read_text(), 0o755)
     image.write("/agent.sh", (HERE / "vm/agent.sh").read_text(), 0o755)

@@ -3,9 +3,12 @@
 What must hold on every kernel, with whatever it offers to attach by. To add a step: one more
 function here; `run` starts programs that are listed in conftest.py.
 """
+from conftest import PYTHON_PROGRAM
+from harness import paths
 from harness.chance import another_draw_decides
 from harness.compare import (assert_estimated, assert_exact, assert_nothing_lost,
                              by_direct_caller, truth_by_function)
+from harness.python_ways import assert_every_frame
 from harness.resident import (FUNCTIONS, MIB, SHARE_ERROR, START_BYTES, assert_grown_as_touched,
                               by_function, rss_sites)
 from harness.wait import eventually, eventually_passes
@@ -53,6 +56,13 @@ def test_blocks_of_all_threads_are_counted(daemon, run):
     assert_exact(daemon, program)
     program.tell("free_all")
     assert_exact(daemon, program)
+
+
+def test_every_frame_of_python_is_named(daemon, run):
+    program = run(paths.PYTHON, paths.SCRIPTS / PYTHON_PROGRAM)
+    daemon.watch(program, "--exact", "--force")
+    ways = program.tell("go")["ways"]
+    eventually_passes(lambda: assert_every_frame(daemon, program.pid, ways))
 
 
 @another_draw_decides

@@ -100,7 +100,8 @@ class RemoteProgram:
         self.machine = machine
         self._files = f"/run/program-{next(self._numbers)}"
         self._lines_read = 0
-        self.executable = f"/usr/bin/{command[0]}"
+        name = str(command[0])
+        self.executable = name if "/" in name else f"/usr/bin/{name}"
         words = " ".join(str(word) for word in (self.executable, *command[1:]))
         # Open for writing too, so that the program's input never ends by itself.
         self.pid = int(machine.do(f"mkfifo {self._files}.in; {words} <>{self._files}.in "
