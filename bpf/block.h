@@ -97,7 +97,8 @@ static __always_inline __u32 block_site(const struct call *call, struct thread_s
 	struct record_target_counters *counters = call->counters;
 	struct site_share share = {.used = &counters->sites,
 				   .max = call->control->sites_max,
-				   .lost = &counters->lost_sites};
+				   .lost = &counters->lost_sites,
+				   .free = &free_sites};
 
 	return site_find(state, hash, call->slot, call->account, &share, counters);
 }

@@ -45,6 +45,16 @@ struct {
 	__type(value, __u32);
 } free_sites SEC(".maps") __weak;
 
+/*
+ * The same of those that are kept for the RSS profile: the lowest of all, so that it takes none from
+ * allocations, nor from those of other targets. Empty: see lost_rss_sites.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_STACK);
+	__uint(max_entries, 1);
+	__type(value, __u32);
+} free_rss_sites SEC(".maps") __weak;
+
 /* Site numbers by account and stack. Never fuller than sites; entries are deleted by the daemon. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

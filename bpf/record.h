@@ -166,7 +166,7 @@ struct record_rss {
 	__u64 shrunk_bytes[RECORD_RSS_KINDS];
 };
 
-/* A target may have this part of its sites of allocations for resident memory, beside them. */
+/* Sites of resident memory, beside those of allocations: a part of as many. */
 #define RECORD_RSS_SITES_DIVISOR 10
 
 /* A target's memory. Written by BPF, read by the daemon. Index: slot. */

@@ -169,7 +169,8 @@ static __always_inline __u32 rss_site(const struct call *call, struct thread_sta
 	struct record_target_counters *counters = call->counters;
 	struct site_share share = {.used = &counters->rss_sites,
 				   .max = call->control->sites_max / RECORD_RSS_SITES_DIVISOR,
-				   .lost = &counters->lost_rss_sites};
+				   .lost = &counters->lost_rss_sites,
+				   .free = &free_rss_sites};
 	struct unwind_start start = rss_where();
 	__u64 hash = unwind_take(call, &start, state);
 

@@ -69,6 +69,7 @@ struct site_share {
 	__u64 *used;
 	__u64 max;
 	__u64 *lost; /* counts what no site could be made for */
+	void *free;  /* the map of their unused numbers */
 };
 
 /*
@@ -83,7 +84,7 @@ static __always_inline __u32 site_make(const struct record_site_key *key,
 
 	if (*share->used >= share->max)
 		return 0;
-	if (bpf_map_pop_elem(&free_sites, &number))
+	if (bpf_map_pop_elem(share->free, &number))
 		return 0;
 	site = bpf_map_lookup_elem(&sites, &number);
 	if (!site)
@@ -98,7 +99,7 @@ static __always_inline __u32 site_make(const struct record_site_key *key,
 	}
 	/* Another thread was faster, or there was no memory for the index. */
 	site->account = 0;
-	bpf_map_push_elem(&free_sites, &number, 0);
+	bpf_map_push_elem(share->free, &number, 0);
 	__u32 *found = bpf_map_lookup_elem(&site_index, key);
 
 	return found ? *found + 1 : 0;

@@ -36,13 +36,6 @@ static const struct loss losses_known[] = {
 	 "OOM kills not recorded: the event buffer was full (raise ring_buffer)"},
 	{"invalid_samples", false,
 	 "samples not counted: the process reported sizes or weights that cannot be"},
-	{"rss_samples", false,
-	 "samples of resident memory not counted: no kernel memory, or no room in the table of "
-	 "sites "
-	 "(raise sites_max)"},
-	{"rss_sites_full", false,
-	 "samples of resident memory counted without their stack: the table of sites, or their "
-	 "process's share of it, is full (raise sites_max)"},
 	{"missed_frees", true, "frees not seen, noticed when the address was given out again"},
 	{"abandoned_calls", true, "calls of an allocator that never returned"},
 	{"delayed_stacks", true, "stacks that came later than their blocks"},

@@ -84,6 +84,12 @@ static struct rss_profile_pieces rss_pieces(const struct probe_object *object)
 	};
 }
 
+/* Their numbers are the lowest. */
+static uint32_t rss_site_count(const struct probe_limits *limits)
+{
+	return limits->sites_max / RECORD_RSS_SITES_DIVISOR + 1;
+}
+
 static void allocate_elements_at_load(struct bpf_map *map)
 {
 	bpf_map__set_map_flags(map, bpf_map__map_flags(map) & ~(uint32_t)BPF_F_NO_PREALLOC);
@@ -103,7 +109,8 @@ static int configure(struct probe_object *object)
 	skeleton->rodata->possible_cpu_count = (uint32_t)object->cpu_count;
 	bpf_map__set_max_entries(skeleton->maps.blocks, limits->blocks_max);
 	bpf_map__set_max_entries(skeleton->maps.sites, probe_object_site_count(object));
-	bpf_map__set_max_entries(skeleton->maps.free_sites, probe_object_site_count(object));
+	bpf_map__set_max_entries(skeleton->maps.free_sites, limits->sites_max);
+	bpf_map__set_max_entries(skeleton->maps.free_rss_sites, rss_site_count(limits));
 	bpf_map__set_max_entries(skeleton->maps.site_index, probe_object_site_count(object));
 	bpf_map__set_max_entries(skeleton->maps.target_controls, limits->targets_max);
 	bpf_map__set_max_entries(skeleton->maps.target_counters, limits->targets_max);
@@ -153,9 +160,12 @@ static int map_all_shared(struct probe_object *object)
 
 static int push_free_site(const struct probe_object *object, uint32_t number)
 {
-	int fd = bpf_map__fd(object->skeleton->maps.free_sites);
+	const struct memwatch_bpf *skeleton = object->skeleton;
+	bool is_rss = number < rss_site_count(&object->limits);
 
-	return bpf_map_update_elem(fd, NULL, &number, BPF_ANY);
+	return bpf_map_update_elem(
+		bpf_map__fd(is_rss ? skeleton->maps.free_rss_sites : skeleton->maps.free_sites),
+		NULL, &number, BPF_ANY);
 }
 
 static int fill_free_sites(struct probe_object *object)
@@ -338,7 +348,7 @@ const struct probe_limits *probe_object_limits(const struct probe_object *object
 
 uint32_t probe_object_site_count(const struct probe_object *object)
 {
-	return object->limits.sites_max + object->limits.sites_max / RECORD_RSS_SITES_DIVISOR;
+	return rss_site_count(&object->limits) + object->limits.sites_max;
 }
 
 struct record_site *probe_object_sites(const struct probe_object *object)

@@ -70,6 +70,8 @@ static void encode_rss(struct json *json, const struct answer_sites *answer)
 	json_uint64(json, "interval_bytes", answer->rss_interval_bytes);
 	json_uint64(json, "samples", answer->rss_samples);
 	json_uint64(json, "samples_to_root", answer->rss_samples_to_root);
+	json_uint64(json, "samples_without_stack", answer->rss_samples_without_stack);
+	json_uint64(json, "lost_samples", answer->rss_lost_samples);
 	json_close_object(json);
 }
 

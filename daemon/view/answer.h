@@ -114,7 +114,7 @@ struct answer_sites {
 	const char *rss_refusal;     /* static: why there is no RSS profile; NULL: there is */
 	struct answer_rss rss;       /* of all sites, listed or not */
 	uint64_t rss_interval_bytes; /* between its samples, on average; 0: there was none yet */
-	uint64_t rss_samples, rss_samples_to_root;
+	uint64_t rss_samples, rss_samples_to_root, rss_samples_without_stack, rss_lost_samples;
 	/* By others than the process's own threads: reclaim, khugepaged… */
 	uint64_t rss_grown_elsewhere_bytes, rss_shrunk_elsewhere_bytes;
 	bool has_verdicts;

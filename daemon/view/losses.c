@@ -42,12 +42,6 @@ static const struct loss_kind loss_kinds[] = {
 	     "cannot be"),
 	LOSS("vanished_probes", vanished_probes,
 	     "probes were taken out by a debugger, and put back within a second or two"),
-	LOSS("rss_samples", lost_rss_samples,
-	     "samples of resident memory are not accounted because the kernel had no memory, or "
-	     "the site table is full (raise sites_max)"),
-	LOSS("rss_sites_full", lost_rss_sites,
-	     "samples of resident memory are accounted without their stack because the site table, "
-	     "or the target's share of it, is full (raise sites_max)"),
 	LOSS("missed_frees", missed_frees, NULL),
 	LOSS("abandoned_calls", abandoned_calls, NULL),
 	LOSS("delayed_stacks", delayed_stacks, NULL),

@@ -188,6 +188,8 @@ static struct answer_sites *gather_head(struct state *state, const struct accoun
 	answer->rss_interval_bytes = account->counters.rss_interval_bytes;
 	answer->rss_samples = account->counters.rss_samples;
 	answer->rss_samples_to_root = account->counters.rss_samples_to_root;
+	answer->rss_samples_without_stack = account->counters.lost_rss_sites;
+	answer->rss_lost_samples = account->counters.lost_rss_samples;
 	answer->rss_grown_elsewhere_bytes = account->counters.rss_grown_elsewhere_bytes;
 	answer->rss_shrunk_elsewhere_bytes = account->counters.rss_shrunk_elsewhere_bytes;
 	return answer;

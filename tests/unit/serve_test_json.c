@@ -146,7 +146,7 @@ static void test_resident_memory_is_told_by_kind(void **state)
 	assert_fields(profile,
 		      "available growth_bytes grown_bytes_by_kind shrunk_bytes_by_kind "
 		      "grown_elsewhere_bytes shrunk_elsewhere_bytes interval_bytes samples "
-		      "samples_to_root");
+		      "samples_to_root samples_without_stack lost_samples");
 	assert_fields(get(profile, "grown_bytes_by_kind"), "anonymous file shared");
 	assert_string(site, "kind", "resident");
 	assert_fields(site,
