@@ -73,6 +73,7 @@ static void gather_site(const struct account *account, const struct site *site,
 	*answer = (struct answer_site){
 		.verdict = conclusion.verdict,
 		.is_mapping = site_is_mapping(site),
+		.is_python_arena = site_is_python_arena(site),
 		.outstanding_bytes = numbers.outstanding_bytes,
 		.outstanding_bytes_stderr = estimate_site_stderr_bytes(account, site, &numbers),
 		.outstanding_objects = numbers.outstanding_objects,

@@ -88,11 +88,12 @@ static void assert_string(const cJSON *object, const char *name, const char *val
 	"recent_overhead_share budget_share forced over_budget sampling_interval_asked_bytes " \
 	"sampling_interval_raises"
 
-#define ACCOUNT_FIELDS                                                                       \
-	"pid comm start_time observed_seconds provider sampling_interval_bytes complete "    \
-	"incomplete_reason lost_events stacks_taken stacks_to_root losses ended end_reason " \
-	"end_detail "                                                                        \
-	"overhead_share " COST_CONTROL_FIELDS " outstanding_bytes "                          \
+#define ACCOUNT_FIELDS                                                                    \
+	"pid comm start_time observed_seconds provider sampling_interval_bytes complete " \
+	"incomplete_reason lost_events stacks_taken stacks_to_root python losses ended "  \
+	"end_reason "                                                                     \
+	"end_detail "                                                                     \
+	"overhead_share " COST_CONTROL_FIELDS " outstanding_bytes "                       \
 	"outstanding_bytes_stderr outstanding_objects peak_bytes peak_seconds sites_total"
 
 #define SITES_FIELDS ACCOUNT_FIELDS " pending_frames sites"
@@ -108,10 +109,10 @@ static void test_leaks_has_the_documented_fields(void **state)
 	assert_string(json, "end_reason", "exited");
 	assert_true(cJSON_IsNull(get(json, "overhead_share")));
 	assert_fields(get(json, "losses"), "map_full ring_full");
-	assert_fields(site,
-		      "verdict kind outstanding_bytes outstanding_bytes_stderr outstanding_objects "
-		      "allocated_bytes allocated_objects freed_bytes freed_objects "
-		      "growth_bytes_per_second oldest_age_seconds reason stack_end stack");
+	assert_fields(site, "verdict kind is_python_arena outstanding_bytes "
+			    "outstanding_bytes_stderr outstanding_objects "
+			    "allocated_bytes allocated_objects freed_bytes freed_objects "
+			    "growth_bytes_per_second oldest_age_seconds reason stack_end stack");
 	assert_string(site, "verdict", "leak");
 	assert_string(site, "kind", "block");
 	assert_fields(first(site, "stack"),
@@ -125,10 +126,11 @@ static void test_stacks_has_no_verdicts(void **state)
 
 	(void)state;
 	assert_fields(json, SITES_FIELDS);
-	assert_fields(first(json, "sites"),
-		      "kind outstanding_bytes outstanding_bytes_stderr outstanding_objects "
-		      "allocated_bytes allocated_objects freed_bytes freed_objects "
-		      "oldest_age_seconds stack_end stack");
+	assert_fields(
+		first(json, "sites"),
+		"kind is_python_arena outstanding_bytes outstanding_bytes_stderr "
+		"outstanding_objects allocated_bytes allocated_objects freed_bytes freed_objects "
+		"oldest_age_seconds stack_end stack");
 	cJSON_Delete(json);
 }
 
@@ -187,8 +189,9 @@ static void test_large_numbers_keep_every_digit(void **state)
 	"abandoned_calls nested_calls probes probes_single_stepped "                           \
 	"overhead_share " COST_CONTROL_FIELDS " losses"
 
-#define SUM_FIELDS                                                                        \
-	"outstanding_bytes outstanding_bytes_stderr outstanding_objects allocated_bytes " \
+#define SUM_FIELDS                                                                           \
+	"outstanding_bytes python_arena_bytes outstanding_bytes_stderr outstanding_objects " \
+	"allocated_bytes "                                                                   \
 	"allocated_objects freed_bytes freed_objects"
 
 static void test_lines_has_the_documented_fields(void **state)
