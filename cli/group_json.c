@@ -52,6 +52,7 @@ static void add_values(cJSON *object, const struct group_row *row, bool has_chan
 	cJSON_AddNumberToObject(object, "outstanding_bytes", after->bytes);
 	cJSON_AddNumberToObject(object, "outstanding_bytes_stderr", after->bytes_stderr);
 	cJSON_AddNumberToObject(object, "outstanding_objects", after->objects);
+	cJSON_AddNumberToObject(object, "python_arena_bytes", after->python_arena_bytes);
 	cJSON_AddNumberToObject(object, "allocated_bytes", after->allocated_bytes);
 	cJSON_AddNumberToObject(object, "allocated_objects", after->allocated_objects);
 	if (!has_changes)

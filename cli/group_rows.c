@@ -15,6 +15,7 @@ static struct group_values values_of(const struct line_sum *sum)
 		.bytes = (double)sum->outstanding_bytes,
 		.bytes_stderr = sum->outstanding_bytes_stderr,
 		.objects = sum->outstanding_objects,
+		.python_arena_bytes = (double)sum->python_arena_bytes,
 		.allocated_bytes = (double)sum->allocated_bytes,
 		.allocated_objects = sum->allocated_objects,
 	};

@@ -8,6 +8,7 @@
 
 struct group_values {
 	double bytes, bytes_stderr, objects;
+	double python_arena_bytes; /* of bytes */
 	double allocated_bytes, allocated_objects;
 };
 

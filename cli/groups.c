@@ -69,6 +69,7 @@ static void fill_site(const cJSON *json, struct answer_site *site)
 	const cJSON *frame;
 
 	*site = (struct answer_site){
+		.is_python_arena = json_is_true(json, "is_python_arena"),
 		.outstanding_bytes = whole_of(json, "outstanding_bytes"),
 		.outstanding_bytes_stderr = count_of(json, "outstanding_bytes_stderr"),
 		.outstanding_objects = count_of(json, "outstanding_objects"),

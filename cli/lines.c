@@ -94,6 +94,13 @@ static char *lines_source(const cJSON *line)
 	return text;
 }
 
+/* Marked where it is arenas, of which lines_show_arenas() tells. To free. */
+static char *lines_own(const cJSON *line)
+{
+	return text_format("%s%s", number_bytes(json_number(line, "outstanding_bytes")).text,
+			   json_number(line, "python_arena_bytes") > 0 ? "*" : "");
+}
+
 static void lines_add_row(struct table *table, const cJSON *line, bool is_narrow)
 {
 	const cJSON *cumulative = json_child(line, "cumulative");
@@ -101,6 +108,7 @@ static void lines_add_row(struct table *table, const cJSON *line, bool is_narrow
 			       ? text_format("%.0f", json_number(line, "line"))
 			       : text_format("-");
 	char *source = lines_source(line);
+	char *own = lines_own(line);
 	struct number_text increment = {"-"}, resident = {"-"};
 
 	if (json_has_number(cumulative, "rss_growth_bytes"))
@@ -110,7 +118,7 @@ static void lines_add_row(struct table *table, const cJSON *line, bool is_narrow
 	table_add(table, RENDER_PLAIN, number);
 	table_add(table, RENDER_BOLD,
 		  number_bytes(json_number(cumulative, "outstanding_bytes")).text);
-	table_add(table, RENDER_PLAIN, number_bytes(json_number(line, "outstanding_bytes")).text);
+	table_add(table, RENDER_PLAIN, own);
 	table_add(table, RENDER_PLAIN, increment.text);
 	table_add(table, RENDER_PLAIN, number_bytes(json_number(cumulative, "peak_bytes")).text);
 	if (!is_narrow) {
@@ -122,6 +130,7 @@ static void lines_add_row(struct table *table, const cJSON *line, bool is_narrow
 	}
 	table_add(table, json_string(line, "source") ? RENDER_PLAIN : RENDER_DIM, source);
 	free(number);
+	free(own);
 	free(source);
 }
 
@@ -198,6 +207,24 @@ static void lines_show_files(const struct render *render, const cJSON *answer)
 
 /* ---- The whole */
 
+static void lines_show_arenas(const struct render *render, const cJSON *answer)
+{
+	double bytes = 0;
+	const cJSON *line;
+
+	cJSON_ArrayForEach(line, json_child(answer, "lines"))
+	{
+		bytes += json_number(line, "python_arena_bytes");
+	}
+	if (bytes == 0)
+		return;
+	render_end_line(render);
+	render_paragraph(render, RENDER_PLAIN, 0,
+			 "* of these, %s are arenas of Python's small objects: one counts for the "
+			 "line that needed it, and objects of other lines lie in it as well",
+			 number_bytes(bytes).text);
+}
+
 static void lines_show_rest(const struct render *render, const cJSON *answer)
 {
 	static const struct {
@@ -251,6 +278,7 @@ static void lines_show(const cJSON *answer)
 			"Of each line: what it and all that it calls holds; OWN is what no "
 			"Python line beneath it accounts for.");
 	lines_show_files(&render, answer);
+	lines_show_arenas(&render, answer);
 	lines_show_rest(&render, answer);
 }
 

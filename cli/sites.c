@@ -30,9 +30,11 @@ static char *sites_objects(const cJSON *object)
 {
 	bool is_mapping = strcmp(json_string_or(object, "kind", "block"), "mapping") == 0;
 	struct number_text count = number_count(json_number(object, "outstanding_objects"));
+	const char *plural = strcmp(count.text, "1") == 0 ? "" : "s";
 
-	return text_format("%s %s%s", count.text, is_mapping ? "mapping" : "object",
-			   strcmp(count.text, "1") == 0 ? "" : "s");
+	if (json_is_true(object, "is_python_arena"))
+		return text_format("%s arena%s of Python's small objects", count.text, plural);
+	return text_format("%s %s%s", count.text, is_mapping ? "mapping" : "object", plural);
 }
 
 static void sites_show_sampling(const struct render *render, const cJSON *answer)

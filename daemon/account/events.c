@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the probes report: new stacks, and mappings that come and go. */
 #include "account/code_reading.h"
+#include "account/python_arena.h"
 #include "account/python_stack.h"
 #include "account/table.h"
 #include "target/python.h"
@@ -94,6 +95,22 @@ static bool is_allocators_own(struct account_table *table, struct account *accou
 					    site->stack->frames[0].offset);
 }
 
+/* An interpreter that isn't known (yet) has no arenas. */
+static void note_kind(struct account_table *table, struct account *account,
+		      const struct record_event_mapping *event, uint32_t number)
+{
+	const struct target_python *python = account->target->python;
+	struct site *site = account_site(table, account, number);
+
+	if (!site)
+		return;
+	if (python && python->interpreter &&
+	    python_arena_is_like(python_interpreter_layout(python->interpreter)->version, event))
+		site->has_arenas = true;
+	else
+		site->has_other_mappings = true;
+}
+
 static void apply_mapping(struct account_table *table, struct account *account,
 			  const struct record_event_mapping *event, uint32_t number)
 {
@@ -107,9 +124,11 @@ static void apply_mapping(struct account_table *table, struct account *account,
 		error = mapping_table_unmap(account->mappings, event->address, event->length_bytes);
 		if (is_allocators_own(table, account, event, number))
 			account->allocator_mapping_bytes += event->length_bytes;
-		else if (!error && !is_reservation && number != SITE_NUMBER_NONE)
+		else if (!error && !is_reservation && number != SITE_NUMBER_NONE) {
+			note_kind(table, account, event, number);
 			error = mapping_table_map(account->mappings, event->address,
 						  event->length_bytes, number, generation);
+		}
 		break;
 	case RECORD_OPERATION_UNMAP:
 		error = mapping_table_unmap(account->mappings, event->address, event->length_bytes);

@@ -122,6 +122,9 @@ struct stack *python_stack_merge(struct stack *native, const uint64_t *addresses
 	size_t frames_max = native->frame_count + python->count;
 
 	native->python_end = python->end;
+	native->is_called_by_interpreter =
+		interpreter && native->frame_count &&
+		native->frames[0].module == python_interpreter_module(interpreter);
 	if (!python->count || !interpreter)
 		return native;
 	merge.merged = calloc(1, sizeof(*merge.merged) + frames_max * sizeof(native->frames[0]));
@@ -129,6 +132,7 @@ struct stack *python_stack_merge(struct stack *native, const uint64_t *addresses
 		return native;
 	merge.merged->end = native->end;
 	merge.merged->python_end = python->end;
+	merge.merged->is_called_by_interpreter = native->is_called_by_interpreter;
 	merge_all(&merge, addresses);
 	stack_free(native);
 	return merge.merged;

@@ -96,6 +96,12 @@ bool site_is_mapping(const struct site *site)
 	return site->mappings && !site->blocks.allocated_objects;
 }
 
+bool site_is_python_arena(const struct site *site)
+{
+	return site_is_mapping(site) && site->has_arenas && !site->has_other_mappings &&
+	       site->stack && site->stack->is_called_by_interpreter;
+}
+
 int site_change_mappings(struct site *site, uint32_t generation, int64_t bytes, int objects)
 {
 	struct record_site *counters = site->mappings;

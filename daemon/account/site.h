@@ -27,6 +27,8 @@ struct site {
 	struct stack *stack;          /* NULL: not known (yet), or the overflow site */
 	struct record_site blocks;    /* the probes' counters as last read */
 	struct record_site *mappings; /* the same of mappings, kept by the daemon; NULL: none */
+	/* Of its mappings: whether there were some like arenas of Python's, and others. */
+	bool has_arenas, has_other_mappings;
 	struct site_point points[SITE_POINTS_MAX]; /* at the account's point times */
 
 	/* At the account's looks, see account_look(). */
@@ -64,6 +66,9 @@ uint64_t rss_shrunk_bytes(const struct record_rss *rss);
 int64_t rss_growth_bytes(const struct record_rss *rss);
 /* Whether the site makes mappings and no blocks. */
 bool site_is_mapping(const struct site *site);
+/* Whether all that it makes are arenas of a Python interpreter's, as far as can be seen from
+ * outside: see account/python_arena.h. Not, where its stack or the interpreter isn't known. */
+bool site_is_python_arena(const struct site *site);
 
 /* Mappings of the site came (bytes > 0) or went; current is the newest generation. */
 /* Returns 0 or -ENOMEM. */

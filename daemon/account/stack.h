@@ -33,8 +33,9 @@ struct stack_frame {
 };
 
 struct stack {
-	uint32_t end;        /* enum record_stack_end: why it has no further frames */
-	uint32_t python_end; /* enum record_python_end */
+	uint32_t end;                  /* enum record_stack_end: why it has no further frames */
+	uint32_t python_end;           /* enum record_python_end */
+	bool is_called_by_interpreter; /* the direct caller is Python's own code */
 	uint32_t frame_count;
 	struct stack_frame frames[]; /* innermost first, return addresses */
 };

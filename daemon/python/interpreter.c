@@ -3,6 +3,7 @@
 
 #include "python/debug_offsets.h"
 #include "python/evaluation.h"
+#include "python/file_memory.h"
 #include "python/inspect.h"
 #include "python/interpreter_file.h"
 #include "symbol/elf_file.h"
@@ -188,10 +189,15 @@ static void find_evaluation(struct python_interpreter *interpreter,
 }
 
 static int try_candidate(const struct candidate *candidate, pid_t pid,
-			 const struct python_memory *memory, struct python_interpreter *interpreter,
-			 char reason[PYTHON_REASON_BYTES])
+			 const struct python_memory *process_memory,
+			 struct python_interpreter *interpreter, char reason[PYTHON_REASON_BYTES])
 {
 	const struct interpreter_symbols *symbols = &candidate->symbols;
+	struct file_memory file_memory = {.memory = process_memory,
+					  .fd = module_fd(candidate->module),
+					  .symbols = symbols,
+					  .bias = candidate->bias};
+	struct python_memory memory = file_memory_reader(&file_memory);
 	uint64_t version_word;
 	int error;
 
@@ -200,11 +206,11 @@ static int try_candidate(const struct candidate *candidate, pid_t pid,
 			    "its file doesn't say where PyCode_Type and "
 			    "_PyEval_EvalFrameDefault are");
 	interpreter->runtime = symbols->runtime + candidate->bias;
-	error = identify(candidate, memory, interpreter, &version_word, reason);
+	error = identify(candidate, &memory, interpreter, &version_word, reason);
 	if (!error)
-		error = ask_debug_offsets(interpreter, memory, version_word, reason);
+		error = ask_debug_offsets(interpreter, &memory, version_word, reason);
 	if (!error)
-		error = look_at_it(interpreter, pid, memory, symbols->code_type + candidate->bias,
+		error = look_at_it(interpreter, pid, &memory, symbols->code_type + candidate->bias,
 				   reason);
 	if (error)
 		return error;

@@ -184,6 +184,26 @@ static bool is_program(Elf *elf)
 	return false;
 }
 
+static void read_segments(Elf *elf, struct interpreter_symbols *symbols)
+{
+	size_t count;
+
+	if (elf_getphdrnum(elf, &count))
+		return;
+	for (size_t i = 0; i < count && i < PROGRAM_HEADERS_MAX; i++) {
+		GElf_Phdr header;
+
+		if (symbols->segment_count == INTERPRETER_SEGMENTS_MAX)
+			return;
+		if (!gelf_getphdr(elf, (int)i, &header) || header.p_type != PT_LOAD)
+			continue;
+		symbols->segments[symbols->segment_count++] =
+			(struct interpreter_segment){.address = header.p_vaddr,
+						     .offset = header.p_offset,
+						     .bytes = header.p_filesz};
+	}
+}
+
 /* Only files of this machine's kind: their structs are read as ours. */
 static bool is_native(Elf *elf)
 {
@@ -211,6 +231,8 @@ int interpreter_symbols_read(int fd, struct interpreter_symbols *symbols)
 			error = read_sections(elf, fd, (uint64_t)status.st_size, SHT_SYMTAB,
 					      &found);
 	}
+	if (!error && found.runtime)
+		read_segments(elf, &found);
 	elf_end(elf);
 	if (!error && !found.runtime)
 		return -ENOENT;

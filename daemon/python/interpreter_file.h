@@ -3,7 +3,16 @@
 #ifndef MEMWATCH_PYTHON_INTERPRETER_FILE_H
 #define MEMWATCH_PYTHON_INTERPRETER_FILE_H
 
+#include <stddef.h>
 #include <stdint.h>
+
+#define INTERPRETER_SEGMENTS_MAX 16
+
+/* What of the file is mapped. */
+struct interpreter_segment {
+	uint64_t address; /* that it is linked at */
+	uint64_t offset, bytes;
+};
 
 /* Addresses that the file is linked at; 0: it has no such symbol. */
 struct interpreter_symbols {
@@ -16,6 +25,8 @@ struct interpreter_symbols {
 	 * theirs.
 	 */
 	uint64_t of_3_8, of_3_9, of_3_10;
+	struct interpreter_segment segments[INTERPRETER_SEGMENTS_MAX];
+	size_t segment_count;
 };
 
 /*

@@ -7,7 +7,10 @@
 #include <stdint.h>
 
 struct python_memory {
-	/* Reads exactly bytes from an address of the process: 0, or -errno (-EFAULT: not there). */
+	/*
+	 * Reads exactly bytes from an address of the process: 0, or -errno (-EFAULT: not there,
+	 * -ENXIO: mapped, but no page of it has come).
+	 */
 	int (*read)(void *context, uint64_t address, void *buffer, size_t bytes);
 	void *context;
 };

@@ -14,6 +14,7 @@
 
 /* Documentation/admin-guide/mm/pagemap.rst */
 #define PAGEMAP_PRESENT (1ULL << 63)
+#define PAGEMAP_SWAPPED (1ULL << 62)
 
 int process_memory_open(struct process_memory *memory, pid_t pid)
 {
@@ -53,7 +54,7 @@ static int check_present(struct process_memory *memory, uint64_t address, size_t
 		if (entries[i] & PAGEMAP_PRESENT)
 			continue;
 		memory->absent_reads++;
-		return -ENODATA;
+		return entries[i] & PAGEMAP_SWAPPED ? -ENODATA : -ENXIO;
 	}
 	return 0;
 }

@@ -22,7 +22,10 @@ struct process_memory {
 int process_memory_open(struct process_memory *memory, pid_t pid);
 /* Also of one that isn't open. */
 void process_memory_close(struct process_memory *memory);
-/* Borrows it. Its reads give -EFAULT for what isn't mapped, -ENODATA for what isn't there now. */
+/*
+ * Borrows it. Its reads give -EFAULT for what isn't mapped, -ENODATA for what is swapped out,
+ * -ENXIO where no page has come (yet): then what is mapped of a file is as the file has it.
+ */
 struct python_memory process_memory_reader(struct process_memory *memory);
 
 #endif

@@ -5,6 +5,7 @@
 static void encode_sum(struct json *json, const struct line_sum *sum, bool has_rss)
 {
 	json_int64(json, "outstanding_bytes", sum->outstanding_bytes);
+	json_int64(json, "python_arena_bytes", sum->python_arena_bytes);
 	json_double(json, "outstanding_bytes_stderr", sum->outstanding_bytes_stderr);
 	json_double(json, "outstanding_objects", sum->outstanding_objects);
 	json_uint64(json, "allocated_bytes", sum->allocated_bytes);

@@ -81,6 +81,7 @@ static void encode_site(struct json *json, const struct answer_site *site, bool 
 	if (has_verdict)
 		json_string(json, "verdict", verdict_name(site->verdict));
 	json_string(json, "kind", kind_of(site));
+	json_bool(json, "is_python_arena", site->is_python_arena);
 	json_int64(json, "outstanding_bytes", site->outstanding_bytes);
 	json_double(json, "outstanding_bytes_stderr", site->outstanding_bytes_stderr);
 	json_double(json, "outstanding_objects", site->outstanding_objects);

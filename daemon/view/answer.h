@@ -43,7 +43,8 @@ struct answer_rss {
 
 struct answer_site {
 	enum verdict verdict;
-	bool is_mapping; /* mmap rather than a block of an allocator */
+	bool is_mapping;      /* mmap rather than a block of an allocator */
+	bool is_python_arena; /* such as hold a Python interpreter's small objects */
 	int64_t outstanding_bytes;
 	double outstanding_bytes_stderr;
 	double outstanding_objects;

@@ -38,6 +38,7 @@ struct line_sum {
 	int64_t outstanding_bytes;
 	double outstanding_bytes_stderr;
 	double outstanding_objects;
+	int64_t python_arena_bytes; /* of the outstanding ones; see answer_site.is_python_arena */
 	uint64_t allocated_bytes, freed_bytes;
 	double allocated_objects, freed_objects;
 	int64_t rss_growth_bytes;

@@ -28,6 +28,7 @@ void line_sum_add(struct line_sum *sum, const struct line_sum *more)
 {
 	sum->outstanding_bytes = line_sum_bytes(sum->outstanding_bytes, more->outstanding_bytes);
 	sum->outstanding_objects += more->outstanding_objects;
+	sum->python_arena_bytes = line_sum_bytes(sum->python_arena_bytes, more->python_arena_bytes);
 	sum->allocated_bytes = add_unsigned(sum->allocated_bytes, more->allocated_bytes);
 	sum->allocated_objects += more->allocated_objects;
 	sum->freed_bytes = add_unsigned(sum->freed_bytes, more->freed_bytes);
@@ -61,6 +62,7 @@ struct line_sum line_sum_of_site(const struct answer_site *site, uint64_t sampli
 	return (struct line_sum){
 		.outstanding_bytes = site->outstanding_bytes,
 		.outstanding_objects = site->outstanding_objects,
+		.python_arena_bytes = site->is_python_arena ? site->outstanding_bytes : 0,
 		.allocated_bytes = site->allocated_bytes,
 		.allocated_objects = site->allocated_objects,
 		.freed_bytes = site->freed_bytes,

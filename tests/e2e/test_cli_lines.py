@@ -60,6 +60,30 @@ def test_each_line_has_its_numbers_and_its_source(fake, script):
     assert "peak         224 MiB, 13 s after the watch began" in text
 
 
+def test_lines_that_hold_arenas_are_marked(fake, script):
+    answer_for(fake, [line(str(script), 5, "load", 100 * MIB, 117 * MIB,
+                           python_arena_bytes=24 * MIB),
+                      line(str(script), 3, "<module>", 10 * MIB, 127 * MIB)])
+    text = ask(fake).stdout
+    assert "100 MiB* " in rows(text)[5]
+    assert "*" not in rows(text)[3]
+    assert "* of these, 24.0 MiB are arenas of Python's small objects" in text
+
+
+def test_no_word_of_arenas_where_there_are_none(fake, script):
+    answer_for(fake, [line(str(script), 5, "load", 100 * MIB, 117 * MIB, python_arena_bytes=0)])
+    assert "are arenas" not in ask(fake).stdout
+
+
+@pytest.mark.parametrize("count, words", [(1, "1 arena of Python's small objects"),
+                                          (24, "24 arenas of Python's small objects")])
+def test_sites_that_are_arenas_say_so(fake, count, words):
+    fake.answers[REQUESTS["leaks"]] = account(
+        [site("leak", count * MIB, kind="mapping", is_python_arena=True,
+              outstanding_objects=count, stack=PYTHON_STACK)])
+    assert words in ctl(fake, "leaks", "--pid", "4242", "--for", "0").stdout
+
+
 def test_json_has_the_source_as_well(fake, script):
     answer_for(fake, [line(str(script), 5, "load", 100, 100), line(str(script), 99, "f", 1, 1),
                       line("<string>", 1, "<module>", 1, 1)])

@@ -74,3 +74,20 @@ def test_frames_of_two_interpreters_in_one_stack(daemon, threads):
             assert site["python_end"] == "root"
 
     eventually_passes(check)
+
+
+@pytest.mark.parametrize("version", pythons.VERSIONS)
+def test_workers_that_have_touched_little_are_known(daemon, run, version):
+    """A fork's child has none of the file's pages at first, not even that with Py_Version."""
+    program = run(*pythons.command(version), paths.SCRIPTS / "python_fork.py")
+    pid = program.truth["pid"]
+    daemon.ctl("watch", "--force", "--exact", "--pid", pid)
+    pythons.wait_until_known(daemon, pid)
+    program.tell("keep")
+
+    def check():
+        site = next(site for site in daemon.sites(pid) if site["outstanding_bytes"] > 2 << 20)
+        assert [frame[0] for frame in python_frames(site)] == ["keep", "work", "<module>"]
+
+    eventually_passes(check)
+    program.send("exit")

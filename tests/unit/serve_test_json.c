@@ -110,11 +110,11 @@ static void test_leaks_has_the_documented_fields(void **state)
 	assert_string(json, "end_reason", "exited");
 	assert_true(cJSON_IsNull(get(json, "overhead_share")));
 	assert_fields(get(json, "losses"), "map_full ring_full");
-	assert_fields(site,
-		      "verdict kind outstanding_bytes outstanding_bytes_stderr outstanding_objects "
-		      "allocated_bytes allocated_objects freed_bytes freed_objects "
-		      "rss_growth_bytes rss_grown_bytes rss_shrunk_bytes "
-		      "growth_bytes_per_second oldest_age_seconds reason stack_end stack");
+	assert_fields(site, "verdict kind is_python_arena outstanding_bytes "
+			    "outstanding_bytes_stderr outstanding_objects "
+			    "allocated_bytes allocated_objects freed_bytes freed_objects "
+			    "rss_growth_bytes rss_grown_bytes rss_shrunk_bytes "
+			    "growth_bytes_per_second oldest_age_seconds reason stack_end stack");
 	assert_string(site, "verdict", "leak");
 	assert_string(site, "kind", "block");
 	assert_fields(first(site, "stack"),
@@ -129,7 +129,8 @@ static void test_stacks_has_no_verdicts(void **state)
 	(void)state;
 	assert_fields(json, SITES_FIELDS);
 	assert_fields(first(json, "sites"),
-		      "kind outstanding_bytes outstanding_bytes_stderr outstanding_objects "
+		      "kind is_python_arena outstanding_bytes outstanding_bytes_stderr "
+		      "outstanding_objects "
 		      "allocated_bytes allocated_objects freed_bytes freed_objects "
 		      "rss_growth_bytes rss_grown_bytes rss_shrunk_bytes "
 		      "oldest_age_seconds stack_end stack");
@@ -150,7 +151,8 @@ static void test_resident_memory_is_told_by_kind(void **state)
 	assert_fields(get(profile, "grown_bytes_by_kind"), "anonymous file shared");
 	assert_string(site, "kind", "resident");
 	assert_fields(site,
-		      "kind outstanding_bytes outstanding_bytes_stderr outstanding_objects "
+		      "kind is_python_arena outstanding_bytes outstanding_bytes_stderr "
+		      "outstanding_objects "
 		      "allocated_bytes allocated_objects freed_bytes freed_objects "
 		      "rss_growth_bytes rss_grown_bytes rss_shrunk_bytes rss_growth_bytes_stderr "
 		      "rss_grown_bytes_by_kind rss_shrunk_bytes_by_kind "
@@ -215,8 +217,9 @@ static void test_large_numbers_keep_every_digit(void **state)
 	"abandoned_calls nested_calls probes probes_single_stepped "                           \
 	"overhead_share " COST_CONTROL_FIELDS " losses"
 
-#define SUM_FIELDS                                                                        \
-	"outstanding_bytes outstanding_bytes_stderr outstanding_objects allocated_bytes " \
+#define SUM_FIELDS                                                                           \
+	"outstanding_bytes python_arena_bytes outstanding_bytes_stderr outstanding_objects " \
+	"allocated_bytes "                                                                   \
 	"allocated_objects freed_bytes freed_objects rss_growth_bytes"
 
 static void test_lines_has_the_documented_fields(void **state)

@@ -50,6 +50,27 @@ static void test_site_of_mappings_alone_is_a_mapping(void **state)
 	site_free(site);
 }
 
+static void test_arenas_are_mappings_like_them_that_the_interpreter_asked_for(void **state)
+{
+	struct stack stack = {.is_called_by_interpreter = true};
+	struct site *site = site_new();
+
+	(void)state;
+	site_change_mappings(site, 3, 1 << 20, 1);
+	assert_false(site_is_python_arena(site));
+	site->has_arenas = true;
+	assert_false(site_is_python_arena(site));
+	site->stack = &stack;
+	assert_true(site_is_python_arena(site));
+	site->has_other_mappings = true;
+	assert_false(site_is_python_arena(site));
+	site->has_other_mappings = false;
+	site->blocks.allocated_objects = RECORD_OBJECT_UNIT;
+	assert_false(site_is_python_arena(site));
+	site->stack = NULL;
+	site_free(site);
+}
+
 static void test_generations_are_kept_apart(void **state)
 {
 	struct site *site = site_new();
@@ -98,6 +119,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_blocks_and_mappings_add_up),
 		cmocka_unit_test(test_site_of_mappings_alone_is_a_mapping),
+		cmocka_unit_test(test_arenas_are_mappings_like_them_that_the_interpreter_asked_for),
 		cmocka_unit_test(test_generations_are_kept_apart),
 		cmocka_unit_test(test_what_a_generation_leaves_becomes_older),
 		cmocka_unit_test(test_variance_torn_by_concurrent_updates_is_not_negative),

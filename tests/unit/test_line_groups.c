@@ -152,6 +152,25 @@ static void test_a_line_counts_once_for_each_stack_that_has_it(void **state)
 	line_groups_free(groups);
 }
 
+static void test_arenas_are_a_part_of_what_is_held(void **state)
+{
+	struct line_groups_options options = {.group_by = LINE_BY_LINE};
+	struct answer_site sites[6];
+	struct line_groups *groups;
+
+	(void)state;
+	fill(sites);
+	sites[2].is_python_arena = true;
+	sites[4].is_python_arena = true;
+	groups = group(&options, sites, 6);
+	assert_int_equal(find(groups, "ones", 0)->own.python_arena_bytes, 30);
+	assert_int_equal(find(groups, "load", 3)->own.python_arena_bytes, 0);
+	assert_int_equal(find(groups, "load", 3)->cumulative.python_arena_bytes, 30);
+	assert_int_equal(line_groups_native(groups)->python_arena_bytes, 50000);
+	assert_int_equal(line_groups_total(groups)->python_arena_bytes, 50030);
+	line_groups_free(groups);
+}
+
 static void test_own_bytes_and_the_rest_are_the_total(void **state)
 {
 	static const char *const files[] = {NULL, "train.py", "*/numpy/*", "nothing"};
@@ -473,6 +492,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bytes_are_the_innermost_python_lines_own),
 		cmocka_unit_test(test_a_line_counts_once_for_each_stack_that_has_it),
+		cmocka_unit_test(test_arenas_are_a_part_of_what_is_held),
 		cmocka_unit_test(test_own_bytes_and_the_rest_are_the_total),
 		cmocka_unit_test(test_stacks_without_python_are_the_native_rest),
 		cmocka_unit_test(test_groupings_put_together_what_they_name),

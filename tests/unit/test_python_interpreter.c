@@ -297,6 +297,62 @@ static void test_interpreter_is_found_while_its_threads_run(void **state)
 		check_busy_program(&pythons->commands[i]);
 }
 
+/* Whether an address lies in what a process has mapped to be read alone, as constants are. */
+static bool is_constant(pid_t pid, uint64_t address)
+{
+	bool is_found = false;
+	char path[32], line[512];
+	FILE *maps;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	maps = fopen(path, "r");
+	assert_non_null(maps);
+	while (!is_found && fgets(line, sizeof(line), maps)) {
+		char *rest;
+		uint64_t start = strtoull(line, &rest, 16), end = strtoull(rest + 1, &rest, 16);
+
+		is_found = address >= start && address < end && strncmp(rest, " r--p", 5) == 0;
+	}
+	fclose(maps);
+	return is_found;
+}
+
+/* As where no page of them has come to memory. */
+static int read_without_constants(void *context, uint64_t address, void *buffer, size_t bytes)
+{
+	const struct python_program *program = context;
+
+	if (is_constant(program->pid, address))
+		return -ENXIO;
+	return python_program_read(context, address, buffer, bytes);
+}
+
+static void check_without_constants(struct python_command *command)
+{
+	struct python_interpreter *interpreter;
+	struct python_program program;
+	char *line;
+
+	python_program_start(&program, command, "busy");
+	while ((line = python_program_line(&program)) && strcmp(line, "end") != 0)
+		;
+	python_program_map(&program);
+	program.memory.read = read_without_constants;
+	interpreter = python_program_interpreter(&program);
+	assert_memory_equal(python_interpreter_version(interpreter), command->version,
+			    strlen(command->version));
+	python_interpreter_free(interpreter);
+	python_program_stop(&program);
+}
+
+static void test_version_is_known_where_the_process_has_not_read_it(void **state)
+{
+	struct python_commands *pythons = *state;
+
+	for (size_t i = 0; i < pythons->count; i++)
+		check_without_constants(&pythons->commands[i]);
+}
+
 static void test_process_without_an_interpreter_has_none(void **state)
 {
 	char reason[PYTHON_REASON_BYTES];
@@ -319,6 +375,7 @@ int main(void)
 		cmocka_unit_test(
 			test_frames_of_all_threads_are_at_the_lines_that_the_interpreter_says),
 		cmocka_unit_test(test_interpreter_is_found_while_its_threads_run),
+		cmocka_unit_test(test_version_is_known_where_the_process_has_not_read_it),
 		cmocka_unit_test(test_process_without_an_interpreter_has_none),
 	};
 

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from harness import paths
+from harness.wait import eventually
 
 VERSIONS = [f"3.{minor}" for minor in range(8, 15)]
 
@@ -24,3 +25,12 @@ def command(version):
         if found == version:
             return words
     return pytest.skip(f"there is no Python {version} here")
+
+
+def wait_until_known(daemon, pid):
+    """A watch begins before the interpreter has been found: from then on there are Python frames."""
+    def is_known():
+        python = daemon.ctl("stacks", "--pid", pid, "--top", 1)["python"]
+        return python and python["version"]
+
+    return eventually(is_known, f"the interpreter of {pid} is known", 30)
