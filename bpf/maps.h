@@ -46,8 +46,8 @@ struct {
 } free_sites SEC(".maps") __weak;
 
 /*
- * The same of those that are kept for the RSS profile: the lowest of all, so that it takes none from
- * allocations, nor from those of other targets. Empty: see lost_rss_sites.
+ * The same of those that are kept for the RSS profile: the lowest of all, so that it takes none
+ * from allocations, nor from those of other targets. Empty: see lost_rss_sites.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_STACK);

@@ -61,7 +61,7 @@ struct options_line {
 	size_t option_count;
 	struct option *operands; /* arguments that are no options, in their order: "ID" */
 	size_t operand_count;
-	bool takes_command;     /* what follows the options is another program with its own */
+	bool takes_command; /* what follows the options is another program with its own */
 	void (*print_more)(
 		const struct render *render); /* what --help says beyond options; NULL: nothing */
 };

@@ -16,8 +16,8 @@ int output_file_open(struct output_file *file, const char *path);
 /* Puts it in its place, replacing what was there. 0, or -1, said on stderr: nothing is left. */
 int output_file_close(struct output_file *file);
 /*
- * Leaves nothing, and what was there before as it was. error: the reason, of ours (-errno), which is
- * said; 0: it has been.
+ * Leaves nothing, and what was there before as it was. error: the reason, of ours (-errno), which
+ * is said; 0: it has been.
  */
 void output_file_discard(struct output_file *file, int error);
 
