@@ -73,9 +73,15 @@ void code_reading_free(struct code_reading *reading)
 	free(reading);
 }
 
-static void count(uint64_t *counter, uint64_t more)
+/* Others read the sums meanwhile. */
+static void count(struct code_reading *reading, const struct code_reading_statistics *more)
 {
-	__atomic_fetch_add(counter, more, __ATOMIC_RELAXED);
+	struct code_reading_statistics *sums = &reading->statistics;
+
+	__atomic_fetch_add(&sums->read_codes, more->read_codes, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&sums->reused_addresses, more->reused_addresses, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&sums->unreadable_codes, more->unreadable_codes, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&sums->dropped_stacks, more->dropped_stacks, __ATOMIC_RELAXED);
 }
 
 /* ---- Wanting ---- */
@@ -135,7 +141,7 @@ void code_reading_want(struct code_reading *reading, const struct target *target
 	if (!wanted || !wanted->addresses || !wanted->codes) {
 		if (wanted)
 			stack_clear(wanted);
-		count(&reading->statistics.dropped_stacks, 1);
+		count(reading, &(struct code_reading_statistics){.dropped_stacks = 1});
 		return;
 	}
 	wanted->python = target_python_hold(target->python);
@@ -175,9 +181,10 @@ static void read_stack(struct code_reading *reading, struct wanted_stack *stack,
 
 		stack->codes[i] = code_table_find(reading->table, stack->account, layout, memory,
 						  stack->addresses[i], &found);
-		count(&reading->statistics.read_codes, found == CODE_NEW || found == CODE_REPLACED);
-		count(&reading->statistics.reused_addresses, found == CODE_REPLACED);
-		count(&reading->statistics.unreadable_codes, found == CODE_UNREADABLE);
+		count(reading, &(struct code_reading_statistics){
+				       .read_codes = found == CODE_NEW || found == CODE_REPLACED,
+				       .reused_addresses = found == CODE_REPLACED,
+				       .unreadable_codes = found == CODE_UNREADABLE});
 	}
 }
 
