@@ -229,7 +229,7 @@ int python_interpreter_find(const struct address_space *space, pid_t pid,
 			    const struct python_memory *memory, struct python_interpreter **found,
 			    char reason[PYTHON_REASON_BYTES])
 {
-	struct candidate candidates[CANDIDATES_MAX];
+	struct candidate candidates[CANDIDATES_MAX] = {0};
 	size_t count = find_candidates(space, candidates);
 	struct python_interpreter *interpreter = calloc(1, sizeof(*interpreter));
 	char words[PYTHON_REASON_BYTES];
