@@ -112,9 +112,9 @@ def test_what_is_deleted_is_held_no_longer(daemon, run, case):
     assert_agrees(cumulative_bytes(watched.lines_of(function)), watched.measure()["bytes"], "left")
 
 
-# What other tools are asked of. memory_profiler's increments are resident memory, so what a line has
-# made and freed again counts where its allocator keeps it: of read_csv() twice the frame, of a column
-# the list that it was made of. It takes its time where a line runs often.
+# What other tools are asked of. memory_profiler's increments are resident memory, so what a line
+# has made and freed again counts where its allocator keeps it: of read_csv() twice the frame, of a
+# column the list that it was made of. It takes its time where a line runs often.
 OTHERS = {
     "lesson_files": ["tracemalloc:whole_file", "memory_profiler:whole_file"],
     "lesson_arrays": ["tracemalloc:as_float32", "tracemalloc:small_view",

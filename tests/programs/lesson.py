@@ -4,9 +4,9 @@ What the programs of the lesson on memory share: the files that they read, how t
 do, and what they know of their own memory.
 
 A program has cases, functions that are called with hold(). A case calls it with all that it keeps
-at that moment; "line" is what the line marked "# holds: CASE" alone has made of it, if that is less.
-A number stands for so many bytes. serve() runs cases as standard input names them, and waits in
-hold() so that somebody may look, before it adds up what is held.
+at that moment; "line" is what the line marked "# holds: CASE" alone has made of it, if that is
+less. A number stands for so many bytes. serve() runs cases as standard input names them, and waits
+in hold() so that somebody may look, before it adds up what is held.
 """
 import csv
 import gc
@@ -49,7 +49,7 @@ def _is_array(thing):
 
 
 def _parts(thing):
-    """What else it keeps: of frames and columns their arrays, of all others what the collector sees."""
+    """What else it keeps: frames and columns their arrays, all others what the collector sees."""
     name = type(thing).__name__
     if name == "Categorical":
         return [thing.codes, thing.categories.to_numpy()]
@@ -107,7 +107,10 @@ def _say(answer):
 
 
 def serve(cases, prepare=None):
-    """prepare: writes the files that they need. Obeys "prepare", the names of cases, "measure" and "go on" within them, and "exit"."""
+    """
+    prepare: writes the files that they need. Obeys "prepare", the names of cases, "measure" and "go
+    on" within them, and "exit".
+    """
     def hold(*things, line=None):
         _say({"holds": True})
         while sys.stdin.readline().strip() == "measure":

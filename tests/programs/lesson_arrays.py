@@ -50,7 +50,8 @@ def in_place(hold):
 
 
 CASES = {function.__name__: function
-         for function in (as_float64, as_float32, as_int8, small_view, small_copy, new_array, in_place)}
+         for function in (as_float64, as_float32, as_int8, small_view, small_copy, new_array,
+                          in_place)}
 PREPARE = None
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@
 """
 What other tools say of the lesson's programs: lesson_peers.py PROGRAM TOOL:CASE...
 
-Each case runs in a process of its own under the tool. Prints one line for each: bytes by line of the
-program, as tracemalloc has them at the first hold(), with what the lines call, or as memory_profiler
-has them as increments until then.
+Each case runs in a process of its own under the tool. Prints one line for each: bytes by line of
+the program, as tracemalloc has them at the first hold(), with what the lines call, or as
+memory_profiler has them as increments until then.
 """
 import importlib
 import inspect

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Has small objects made, and says how many arenas the interpreter has for them. Needs few modules."""
+"""Makes small objects, and says how many arenas the interpreter has for them. Needs few modules."""
 import sys
 
-from posix import close, dup, dup2, fstat, getpid, lseek, open as posix_open, read, unlink, O_CREAT, \
-    O_RDWR
+from posix import close, dup, dup2, fstat, getpid, lseek, open as posix_open, read, unlink, \
+    O_CREAT, O_RDWR
 
 try:
     import mmap
