@@ -117,7 +117,7 @@ def pytest_runtest_makereport(item, call):
     if not report.failed:
         return
     for one in daemons:
-        with contextlib.suppress(AssertionError, OSError):
+        with contextlib.suppress(AssertionError, OSError, ValueError):
             report.sections.append(("memwatchd", one.log_text))
     for one in machines:
         report.sections.append((f"console of {one.kernel.package}", one.console_text))
