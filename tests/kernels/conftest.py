@@ -6,6 +6,7 @@ reported with the daemon's log (the verifier's reasons are in it) and the end of
 import contextlib
 import pathlib
 import sys
+import warnings
 
 import pytest
 
@@ -15,7 +16,7 @@ pytest.register_assert_rewrite("harness.compare", "harness.resident")
 from harness import paths, wait  # noqa: E402
 from vm import kernels, python  # noqa: E402
 from vm.image import Image  # noqa: E402
-from vm.machine import Machine  # noqa: E402
+from vm.machine import BOOT_TRIES, Machine  # noqa: E402
 from vm.remote import RemoteCgroup, RemoteDaemon, RemoteProgram  # noqa: E402
 
 CACHE = paths.BUILD / "kernels"
@@ -60,15 +61,36 @@ def machine(kernel):
 
 @contextlib.contextmanager
 def booted(kernel, image, console, parameters=""):
-    console.unlink(missing_ok=True)
     archive = image.pack(console.with_suffix(".cpio"))
-    one = Machine(kernel, archive, console, parameters)
-    machines.append(one)
     try:
-        yield one.wait_until_up()
+        one = first_up(kernel, archive, console, parameters)
+        try:
+            yield one
+        finally:
+            one.close()
     finally:
-        one.close()
         archive.unlink()
+
+
+def first_up(kernel, archive, console, parameters):
+    """
+    Nothing of ours runs before the agent: a machine that doesn't come so far is the emulator's doing.
+    It is started anew, and that is said.
+    """
+    for attempt in range(1, BOOT_TRIES + 1):
+        console.unlink(missing_ok=True)
+        one = Machine(kernel, archive, console, parameters)
+        try:
+            if one.is_up():
+                machines.append(one)
+                return one
+        except BaseException:
+            one.close()
+            raise
+        one.close()
+        said = one.console_text
+        warnings.warn(f"{kernel.package} did not start ({attempt} of {BOOT_TRIES}):\n{said}")
+    raise AssertionError(f"{kernel.package} did not start in {BOOT_TRIES} tries:\n{said}")
 
 
 @pytest.fixture(scope="session")
