@@ -13,6 +13,7 @@
  * A process can make its code objects large, and new ones all the time. What takes longer than this
  * is followed by a rest, so that the thread has a fifth of a processor at most for long.
  */
+#define AGAIN_SECONDS     0.1 /* memory that isn't there is looked at again so much later */
 #define WORK_SECONDS_FREE 0.05
 #define REST_FACTOR       4.0
 #define REST_SECONDS_MAX  2.0
@@ -35,13 +36,17 @@ static void search(struct state *state, struct python_search *search)
 static void read_codes(struct python_reader *reader, struct code_work *work)
 {
 	struct state *state = reader->state;
+	struct code_reading *reading = account_table_code_reading(state->accounts);
 	double began = clock_monotonic_seconds(), taken, rest;
+	bool is_incomplete;
 
-	code_reading_run(account_table_code_reading(state->accounts), work);
+	code_reading_run(reading, work);
 	taken = clock_monotonic_seconds() - began;
 	pthread_mutex_lock(&state->lock);
-	code_reading_done(state->accounts, work);
+	is_incomplete = code_reading_done(reading, state->accounts, work);
 	pthread_mutex_unlock(&state->lock);
+	if (is_incomplete)
+		reader->rest_until_seconds = clock_monotonic_seconds() + AGAIN_SECONDS;
 	if (taken < WORK_SECONDS_FREE)
 		return;
 	rest = REST_FACTOR * taken < REST_SECONDS_MAX ? REST_FACTOR * taken : REST_SECONDS_MAX;

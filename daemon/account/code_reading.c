@@ -10,6 +10,9 @@
 /* Stacks that wait, of a few hundred bytes each. */
 #define WANTED_MAX 8192
 
+/* How often memory that isn't there is looked at; then it is taken for swapped out. */
+#define TRIES_MAX 3
+
 /* One site's stack: the code objects of its Python frames, in their order. */
 struct wanted_stack {
 	uint32_t account; /* while that is known, so is its site */
@@ -19,6 +22,8 @@ struct wanted_stack {
 	uint64_t *addresses;
 	struct python_code **codes; /* out: held, or NULL */
 	size_t count;
+	uint32_t tries;
+	bool is_absent; /* out: of some there is nothing in memory now, as while pages are moved */
 };
 
 struct code_work {
@@ -179,12 +184,19 @@ static void read_stack(struct code_reading *reading, struct wanted_stack *stack,
 	for (size_t i = 0; i < stack->count; i++) {
 		enum code_found found;
 
+		if (stack->codes[i])
+			continue;
 		stack->codes[i] = code_table_find(reading->table, stack->account, layout, memory,
 						  stack->addresses[i], &found);
+		if (found == CODE_ABSENT && stack->tries + 1 < TRIES_MAX) {
+			stack->is_absent = true;
+			continue;
+		}
 		count(reading, &(struct code_reading_statistics){
 				       .read_codes = found == CODE_NEW || found == CODE_REPLACED,
 				       .reused_addresses = found == CODE_REPLACED,
-				       .unreadable_codes = found == CODE_UNREADABLE});
+				       .unreadable_codes =
+					       found == CODE_UNREADABLE || found == CODE_ABSENT});
 	}
 }
 
@@ -201,6 +213,7 @@ void code_reading_run(struct code_reading *reading, struct code_work *work)
 			process_memory_open(&memory, stack->pid);
 		}
 		reader = process_memory_reader(&memory);
+		stack->is_absent = false;
 		read_stack(reading, stack, &reader);
 	}
 	process_memory_close(&memory);
@@ -233,13 +246,38 @@ static void enter_stack(struct stack *stack, const struct wanted_stack *wanted)
 	}
 }
 
-void code_reading_done(const struct account_table *table, struct code_work *work)
+/* Puts a stack back, to be read once more. Returns whether there is room for it. */
+static bool want_again(struct code_reading *reading, struct wanted_stack *stack)
 {
-	for (size_t i = 0; i < work->count; i++)
-		if (account_by_number(table, work->stacks[i].account))
-			enter_stack(work->stacks[i].site->stack, &work->stacks[i]);
+	struct wanted_stack *wanted = add_wanted(reading);
+
+	if (!wanted)
+		return false;
+	*wanted = *stack;
+	wanted->tries++;
+	reading->wanted.count++;
+	*stack = (struct wanted_stack){0};
+	return true;
+}
+
+bool code_reading_done(struct code_reading *reading, const struct account_table *table,
+		       struct code_work *work)
+{
+	bool is_incomplete = false;
+
+	for (size_t i = 0; i < work->count; i++) {
+		struct wanted_stack *stack = &work->stacks[i];
+
+		if (!account_by_number(table, stack->account))
+			continue;
+		if (stack->is_absent && want_again(reading, stack))
+			is_incomplete = true;
+		else
+			enter_stack(stack->site->stack, stack);
+	}
 	work_clear(work);
 	free(work);
+	return is_incomplete;
 }
 
 void code_reading_read_statistics(const struct code_reading *reading,

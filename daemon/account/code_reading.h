@@ -27,11 +27,15 @@ void code_reading_want(struct code_reading *reading, const struct target *target
 		       struct site *site);
 bool code_reading_has_wanted(const struct code_reading *reading);
 
-/* take returns NULL when nothing is wanted; done enters what was read, and frees the work. */
+/*
+ * take returns NULL when nothing is wanted; done enters what was read, and frees the work. Returns
+ * whether some of it is to be looked at again, after a while.
+ */
 struct code_work;
 struct code_work *code_reading_take(struct code_reading *reading);
 void code_reading_run(struct code_reading *reading, struct code_work *work);
-void code_reading_done(const struct account_table *table, struct code_work *work);
+bool code_reading_done(struct code_reading *reading, const struct account_table *table,
+		       struct code_work *work);
 
 /* From any thread. */
 void code_reading_read_statistics(const struct code_reading *reading,

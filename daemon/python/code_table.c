@@ -73,7 +73,7 @@ struct python_code *code_table_find(struct code_table *table, uint32_t account,
 	/* Of a process that has gone meanwhile, what was known is all there is. */
 	if (error && error != -EINVAL && entry->code)
 		return python_code_hold(entry->code);
-	*found = CODE_UNREADABLE;
+	*found = error == -ENODATA ? CODE_ABSENT : CODE_UNREADABLE;
 	if (error)
 		return NULL;
 	*found = entry->code ? CODE_REPLACED : CODE_NEW;

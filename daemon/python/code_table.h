@@ -17,6 +17,7 @@ enum code_found {
 	CODE_NEW,        /* read now */
 	CODE_REPLACED,   /* read now, where another one was before */
 	CODE_UNREADABLE, /* none is there */
+	CODE_ABSENT,     /* its memory isn't there at the moment: it may be soon */
 };
 
 /* NULL when out of memory. */

@@ -183,9 +183,9 @@ def test_another_interpreter_is_known_by_both_pids_and_its_stacks_are_whole(new_
     answer = daemon.ctl("stacks", "--pid", container.pid)
     assert answer["stacks_to_root"] == answer["stacks_taken"] > 300
     assert {site["stack_end"] for site in answer["sites"]} == {"root"}
-    assert {site["stack"][-1]["function"] for site in answer["sites"]} == {"_start"}
+    assert {site["stack"][-1]["function"] for site in answer["sites"]} == {"<module>"}
     functions = {frame["function"] for site in answer["sites"] for frame in site["stack"]}
-    assert {"_PyEval_EvalFrameDefault", "PyEval_EvalCode", "Py_RunMain"} <= functions
+    assert "<module>" in functions
     # Two of its three objects a number come from bytearray and list, each of a known size at least.
     assert answer["outstanding_bytes"] >= 100 * (2000 + 200 * 8)
     assert daemon.target(container.pid)["namespace_pid"] == 1

@@ -3,7 +3,7 @@
 import pytest
 
 from harness import paths, pythons
-from harness.python_ways import assert_every_frame
+from harness.python_ways import assert_every_frame, python_frames
 from harness.wait import eventually_passes
 
 

@@ -15,5 +15,7 @@ def assert_every_frame(daemon, pid, ways):
     for way in ways:
         site, frames = by_bytes[way["bytes"]], way["frames"]
         is_whole = len(frames) <= FRAMES_MAX
-        assert python_frames(site) == frames[:FRAMES_MAX], way["name"]
+        found, wanted = python_frames(site), frames[:FRAMES_MAX]
+        assert found == wanted, (way["name"], [pair for pair in zip(found, wanted)
+                                               if pair[0] != pair[1]])
         assert site["python_end"] == ("root" if is_whole else "truncated"), way["name"]
