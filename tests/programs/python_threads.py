@@ -49,6 +49,8 @@ def from_a_foreign_thread():
 
 
 SUB_SOURCE = """
+import time
+
 def inner():
     return bytearray(9000)
 
@@ -57,6 +59,8 @@ def outer():
     kept = [inner() for _ in range(100)]
 
 outer()
+# What this text was compiled to is gone with the call, and can't be read then.
+time.sleep(2)
 """
 
 
