@@ -14,11 +14,12 @@ from harness.program import Program
 
 
 def pytest_configure():
-    # A shell has what it starts in the background ignore the one, nohup the other, and programs
+    # A shell has what it starts in the background ignore some, nohup others, and programs
     # inherit that. What has a handler here they don't ignore.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, lambda number, frame: None)
+    for ignored in (signal.SIGHUP, signal.SIGQUIT):
+        if signal.getsignal(ignored) == signal.SIG_IGN:
+            signal.signal(ignored, lambda number, frame: None)
     if os.geteuid() != 0:
         pytest.exit("the end-to-end tests load BPF programs: run them as root", returncode=2)
     for file in (paths.MEMWATCHD, paths.MEMWATCHCTL, paths.PROGRAMS / "leaky"):
