@@ -46,8 +46,9 @@ def test_a_leak_is_named_first_with_its_growth(answers):
     assert direct_caller(first) == "session_new"
     assert first["verdict"] == "leak", first["reason"]
     assert first["reason"]
-    # 16 KiB at each of up to 50 requests a second; a busy machine lets fewer through.
-    assert 200_000 < first["growth_bytes_per_second"] <= 1_000_000
+    # 16 KiB at each of up to 50 requests a second, 819,200; a busy machine lets fewer through. It is
+    # an estimate of some hundred samples: four standard errors are 40%.
+    assert 150_000 < first["growth_bytes_per_second"] <= 1_150_000
     assert first["freed_bytes"] == 0
     assert first["oldest_age_seconds"] >= OBSERVED_SECONDS / 2
 
