@@ -2,8 +2,8 @@
 """
 The watched process ends, or becomes another program, at each step of attaching: before every system
 call that memwatchd makes from the moment that a watch was asked for until it is there. Each request
-that changes something has a thread of its own there, which is held. Of two ways to end, or to exec,
-each has every second step.
+that changes something has a thread of its own there, which is held. Of two ways to end and
+two to exec, each has every fourth step.
 """
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +15,7 @@ from harness.wait import eventually
 
 STEPS_MIN = 20
 STEPS_MAX = 1000
+WAYS = 4
 
 
 @pytest.fixture
@@ -34,12 +35,12 @@ def holds_before_call(stepper, number):
 
 def for_steps(daemon, stepper, first, start, act):
     """
-    For every second step of a watch, from the first one on: starts a program, has act(program) done
+    For every fourth step of a watch, from the first one on: starts a program, has act(program) done
     while the daemon stands at that step, and yields the program and the answer to the watch. Ends
     with a watch left alone.
     """
     with ThreadPoolExecutor(1) as asking:
-        for number in range(first, STEPS_MAX, 2):
+        for number in range(first, STEPS_MAX, WAYS):
             program = start()
             stepper.tell("seize")
             try:
@@ -83,7 +84,7 @@ def nothing_is_left(daemon, run):
 
 
 @pytest.mark.usefixtures("nothing_is_left")
-@pytest.mark.parametrize("how, first", [("exit", 1), ("kill", 2)])
+@pytest.mark.parametrize("how, first", [("exit", 1), ("kill", 3)])
 def test_a_process_may_end_at_each_step_of_attaching(daemon, run, stepper, how, first):
     def end(program):
         program.send("end_after 0")
@@ -98,7 +99,7 @@ def test_a_process_may_end_at_each_step_of_attaching(daemon, run, stepper, how, 
 
 
 @pytest.mark.usefixtures("nothing_is_left")
-@pytest.mark.parametrize("how, first", [("exec_from_leader", 1), ("exec_from_thread", 2)])
+@pytest.mark.parametrize("how, first", [("exec_from_leader", 2), ("exec_from_thread", 4)])
 def test_a_process_may_exec_at_each_step_of_attaching(daemon, run, stepper, how, first):
     for program, status, text in for_steps(daemon, stepper, first, lambda: run("execs"),
                                            lambda program: program.tell(how)):

@@ -7,7 +7,7 @@ FUZZ_CFLAGS   := -std=c11 $(WARN) -O1 -g -fsanitize=fuzzer-no-link,address,undef
 FUZZ_ROOM_OBJECTS := $(ROOM_SOURCES:%.c=$(BUILD)/fuzz/obj/%.o)
 
 # A bound on runs rather than on time, so that a slow machine checks as much as a fast one.
-FUZZ_RUNS    ?= 50000
+FUZZ_RUNS    ?= 20000
 FUZZ_SECONDS ?= 300
 FUZZ_OPTIONS := -timeout=10 -rss_limit_mb=1024 -max_len=65536 -verbosity=0
 
